@@ -1,1 +1,33 @@
+//! The decision of floorkeeper, pure: no clock, no I/O, no Kubernetes. Time is an argument.
+//!
+//! [`Engine`] is sans-I/O: [`Event`]s in, [`Write`]s out. The controller, replay and the model checker drive the
+//! same one.
+//!
+//! ```text
+//!   Event -> judge -> doubts -> guards bid -> warrant -> step -> plan -> Write
+//!                                               (the one place where a floor can fall)
+//! ```
 
+mod decision;
+mod engine;
+mod event;
+mod key;
+mod policy;
+mod sample;
+mod standing;
+mod target;
+mod time;
+mod write;
+
+pub use decision::{
+    Bid, Decision, Doubt, Guard, Hold, InForce, Notice, Overwritten, Problem, SignalView, Trust, Verdict,
+};
+pub use engine::Engine;
+pub use event::Event;
+pub use key::{PolicyKey, TargetKey};
+pub use policy::{Errors, Mode, Policy, Signal, UnusualFall, ZeroMeans};
+pub use sample::{Answer, ErrorAnswer, Evidence, Failure, Observation, Reading, Sample, SignalAnswer, Unknown};
+pub use standing::{Onset, Standing, Step};
+pub use target::{Action, Bounds, Kept, Override, Rollout, Scaler, Target};
+pub use time::Timestamp;
+pub use write::{Outcome, Replicas, ScalerBounds, Write};

@@ -1,0 +1,99 @@
+//! A policy whose values cannot be wrong: parsed once, at the border, from a `ScalingPolicy`.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::key::TargetKey;
+use crate::time::Timestamp;
+
+/// What one `ScalingPolicy` asks for, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    pub target: TargetKey,
+    pub mode: Mode,
+    /// `None`: the scaler's own minimum (Guard), else 1.
+    pub min_replicas: Option<u32>,
+    /// `None`: the scaler's own maximum (Guard). Without a scaler the border requires a value.
+    pub max_replicas: Option<u32>,
+    /// At least one, except in Observe.
+    pub signals: Vec<Signal>,
+    /// Room above the measured load: 25 means that capacity for 1.25 times the load is kept.
+    pub headroom_percent: u32,
+    pub errors: Option<Errors>,
+    /// Share of pods that were ready and are not which makes the load doubtful, 1..=100.
+    pub unready_percent: u32,
+    pub depends_on: Vec<TargetKey>,
+    pub fall: UnusualFall,
+    /// The longest that doubt holds a floor before the known demand is followed down again.
+    pub hold_at_most: Duration,
+    /// How long a peak is remembered, and how long evidence must be complete before a floor falls.
+    pub window: Duration,
+    /// Without a learned limit a floor takes this long to fall by half.
+    pub half_life: Duration,
+    /// How long each step down is watched before the next.
+    pub verify_for: Duration,
+    /// How often the source is asked; the expected distance of two samples.
+    pub resolution: Duration,
+    /// The source that the demand signals come from: falls that many of its readers share trip the brake.
+    pub source: Arc<str>,
+    /// Creation of the policy: of two policies on one target the older owns it.
+    pub created: Timestamp,
+}
+
+/// How far floorkeeper may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Decide and report; write nothing but status.
+    Observe,
+    /// Keep the bounds of the scaler that scales the target.
+    Guard,
+    /// Own an HPA made from `utilization` and keep its bounds.
+    AutoscaleUtilization,
+    /// No scaler exists: write replicas, both ways.
+    Autoscale,
+}
+
+/// A named series of readings of offered load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signal {
+    pub name: Arc<str>,
+    /// Load, in the signal's unit a second, that one replica carries safely. Finite and above zero.
+    /// `None` (Observe only): the need is not known, an estimate is reported.
+    pub capacity: Option<f64>,
+    /// A sample older than this is no information.
+    pub max_age: Duration,
+    pub zero: ZeroMeans,
+    /// Work already waiting, to be drained within this time on top of the arriving load.
+    pub drain_within: Option<Duration>,
+}
+
+/// What a zero from this signal means where neither age nor series count can confirm it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZeroMeans {
+    /// Zero only with evidence: fresh series, all of them.
+    Evidence,
+    /// The author vouches that a zero is a zero.
+    Zero,
+    /// Never believe a zero.
+    Unknown,
+}
+
+/// When failures make the load doubtful.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Errors {
+    /// Share of failed work above which the load is in doubt, in (0, 1).
+    pub above: f64,
+    /// Total work a second under which the share is not judged.
+    pub min_rate: f64,
+}
+
+/// How a fall that this workload does not usually show is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusualFall {
+    pub hold_for: Duration,
+    pub keep_percent: u32,
+    /// Counted from the onset of the fall; at least `hold_for`.
+    pub keep_for: Duration,
+    /// Until this workload's own falls are learned: load under this share of the last hour's peak is unusual.
+    pub until_learned_percent: u32,
+}
