@@ -1,1 +1,3 @@
+//! floorkeeper: an internal error can't scale your service below what its traffic needs.
 
+pub mod observe;

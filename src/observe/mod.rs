@@ -1,0 +1,21 @@
+//! I/O in: what metric sources say about the load that is offered to workloads.
+//!
+//! [`spawn`] keeps one loop a `MetricSource`. Every tick asks as few queries as possible, a shared demand costs one
+//! request for all policies on it, and hands the raw answers on with what backs them. Judging them is core's.
+//!
+//! ```text
+//!   sources, subscriptions -> loops -> queries -> answers + evidence -> Event::Observed, Event::History
+//! ```
+
+mod config;
+mod health;
+mod observer;
+mod subscription;
+
+pub use config::{
+    Auth, Coverage, Demand, DemandErrors, Inline, Kind, Namespaces, Prometheus, SecretKey, SourceConfig, TargetLabels,
+    Tls,
+};
+pub use health::{Condition, Health, HealthBoard};
+pub use observer::{Feed, Observer, spawn};
+pub use subscription::{Ask, ErrorAsk, Query, SignalAsk, Subscription};

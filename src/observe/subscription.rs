@@ -1,0 +1,82 @@
+//! What one policy wants to know, and from which source.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use floorkeeper_core::{PolicyKey, TargetKey};
+
+use super::config::Coverage;
+
+/// What is asked for one policy. Told again in full whenever any of them changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscription {
+    pub policy: PolicyKey,
+    pub target: TargetKey,
+    /// One for each of the policy's signals, in their order. The first one's source sets the pace: with each of its
+    /// ticks the policy is told, with the last answers of any other source.
+    pub signals: Vec<SignalAsk>,
+    pub errors: Option<ErrorAsk>,
+    /// How far back the past of each signal is asked for when the policy is first seen. Zero: not at all.
+    pub history: Duration,
+}
+
+/// One signal: the arriving load and, where configured, the work already waiting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalAsk {
+    pub load: Ask,
+    pub backlog: Option<Ask>,
+}
+
+/// Failed and total work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorAsk {
+    pub failed: Ask,
+    pub total: Ask,
+}
+
+/// One question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// Name of the `MetricSource`. One that does not exist answers `NotAllowed`.
+    pub source: Arc<str>,
+    pub query: Query,
+    /// Of an inline query or metric. A demand has its own; vouched by either is vouched.
+    pub coverage: Coverage,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// The load of a shared demand for this policy's namespace and target; `None`: the source's default demand.
+    Demand(Option<Arc<str>>),
+    /// The backlog that a shared demand carries.
+    DemandBacklog(Option<Arc<str>>),
+    /// The failed work that a shared demand carries.
+    DemandFailed(Option<Arc<str>>),
+    /// The total work that a shared demand carries.
+    DemandTotal(Option<Arc<str>>),
+    /// PromQL from the policy itself.
+    Inline(Arc<str>),
+    /// `external.metrics.k8s.io`, in the policy's namespace. `sum`: several items are added, else they are `Several`.
+    External { metric: Arc<str>, selector: Arc<str>, sum: bool },
+    /// `custom.metrics.k8s.io`: a metric of one object in the policy's namespace (`services`, `ingresses.networking.k8s.io`).
+    Object { resource: Arc<str>, name: Arc<str>, metric: Arc<str>, selector: Arc<str> },
+    /// `custom.metrics.k8s.io`: a metric of each pod that `pods` selects, added up.
+    Pods { pods: Arc<str>, metric: Arc<str>, selector: Arc<str> },
+    /// `metrics.k8s.io`: usage (`cpu`, `memory`) of the pods that `pods` selects, added up.
+    Usage { pods: Arc<str>, resource: Arc<str> },
+}
+
+impl Subscription {
+    /// The source whose ticks set the pace; `None` without signals and errors.
+    #[must_use]
+    pub fn pace(&self) -> Option<&Arc<str>> {
+        self.asks().next().map(|ask| &ask.source)
+    }
+
+    /// Every question, signals first.
+    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        let signals = self.signals.iter().flat_map(|signal| std::iter::once(&signal.load).chain(&signal.backlog));
+        signals.chain(self.errors.iter().flat_map(|errors| [&errors.failed, &errors.total]))
+    }
+}
