@@ -1,0 +1,15 @@
+//! I/O out: carries out each write of the plan, publishes status and events. No choices are made here.
+//!
+//! Every API call runs under a timeout, on a client whose own retries are off: a write that could land minutes after it
+//! was decided is worse than one that failed and is decided again. What ended how is counted and logged.
+
+mod bounds;
+mod call;
+mod kept;
+mod kinds;
+mod replicas;
+mod writer;
+
+pub use self::kept::{KEPT, kept};
+pub use self::kinds::Kinds;
+pub use self::writer::{MANAGER, Writer};
