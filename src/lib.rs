@@ -1,5 +1,6 @@
 //! floorkeeper: an internal error can't scale your service below what its traffic needs.
 
+pub mod api;
 pub mod apply;
 pub mod metrics;
 pub mod observe;
