@@ -10,11 +10,12 @@
 mod config;
 mod health;
 mod observer;
+mod reply;
 mod subscription;
 
 pub use config::{
-    Auth, Coverage, Demand, DemandErrors, Inline, Kind, Namespaces, Prometheus, SecretKey, SourceConfig, TargetLabels,
-    Tls,
+    Auth, ClientCertificate, Coverage, Demand, DemandErrors, Inline, Kind, Metric, Namespaces, Object, Prometheus,
+    Question, Scope, SecretKey, SourceConfig, TargetLabels, Tls,
 };
 pub use health::{Condition, Health, HealthBoard};
 pub use observer::{Feed, Observer, spawn};
