@@ -11,7 +11,9 @@ mod config;
 mod health;
 mod observer;
 mod reply;
+mod scalers;
 mod subscription;
+mod targets;
 
 pub use config::{
     Auth, ClientCertificate, Coverage, Demand, DemandErrors, Inline, Kind, Metric, Namespaces, Object, Prometheus,
@@ -19,4 +21,6 @@ pub use config::{
 };
 pub use health::{Condition, Health, HealthBoard};
 pub use observer::{Feed, Observer, spawn};
+pub use scalers::{scaler, scales};
 pub use subscription::{Ask, ErrorAsk, Query, SignalAsk, Subscription};
+pub use targets::{Paths, target};
