@@ -1,0 +1,74 @@
+//! The scenarios that come with floorkeeper, in the files of `scenarios/`.
+
+use crate::scenario::{Scenario, ScenarioError};
+
+/// Name (as `--shape` and file names have it) and text of every scenario.
+pub const CATALOGUE: &[(&str, &str)] = &[
+    ("S1a", include_str!("../scenarios/s1a.yaml")),
+    ("S1b", include_str!("../scenarios/s1b.yaml")),
+    ("S1c", include_str!("../scenarios/s1c.yaml")),
+    ("S1c-lost", include_str!("../scenarios/s1c-lost.yaml")),
+    ("S2", include_str!("../scenarios/s2.yaml")),
+    ("S8", include_str!("../scenarios/s8.yaml")),
+    ("S9", include_str!("../scenarios/s9.yaml")),
+    ("S10", include_str!("../scenarios/s10.yaml")),
+    ("S12", include_str!("../scenarios/s12.yaml")),
+    ("S13", include_str!("../scenarios/s13.yaml")),
+    ("S14", include_str!("../scenarios/s14.yaml")),
+    ("S19", include_str!("../scenarios/s19.yaml")),
+    ("S20", include_str!("../scenarios/s20.yaml")),
+    ("S24", include_str!("../scenarios/s24.yaml")),
+    ("S25", include_str!("../scenarios/s25.yaml")),
+];
+
+/// The scenario of this name, upper or lower case.
+///
+/// # Errors
+/// No such name: lists those that there are.
+pub fn find(name: &str) -> Result<Scenario, ScenarioError> {
+    match CATALOGUE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, text)) => Scenario::from_yaml(text),
+        None => {
+            let names: Vec<&str> = CATALOGUE.iter().map(|(name, _)| *name).collect();
+            Err(ScenarioError::Format(format!("no scenario `{name}`; there are {}", names.join(", "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Class, Pass};
+
+    #[test]
+    fn every_file_can_be_read_and_says_what_it_is() {
+        for (name, text) in CATALOGUE {
+            let scenario = Scenario::from_yaml(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(scenario.id, *name);
+            assert_ne!(scenario.pass, Pass::default(), "{name} has a pass condition");
+            assert_eq!(scenario.faults.is_empty(), scenario.class == Class::FaultFree, "{name}");
+            let (_, to) = scenario.fault_span().unwrap();
+            assert!(to <= f64::from(scenario.minutes), "{name}: its faults end inside it");
+        }
+    }
+
+    #[test]
+    fn every_load_fits_the_maximum_with_headroom() {
+        for (name, _) in CATALOGUE {
+            let scenario = find(name).unwrap();
+            let trace = scenario.trace(|path| Err(format!("{path}: embedded scenarios generate their load"))).unwrap();
+            let headroom = 1.0 + f64::from(scenario.service.headroom_percent) / 100.0;
+            let most = (0..=scenario.minutes)
+                .map(|minute| scenario.offered(trace.at(f64::from(minute) * 60.0), f64::from(minute)))
+                .fold(0.0, f64::max);
+            let need = crate::number::replicas(most * headroom / scenario.service.capacity);
+            assert!(need <= scenario.service.max, "{name}: needs {need}, may have {}", scenario.service.max);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known() {
+        assert!(find("S99").unwrap_err().to_string().starts_with("no scenario `S99`; there are S1a, S1b"));
+        assert_eq!(find("s1C-LOST").unwrap().id, "S1c-lost");
+    }
+}
