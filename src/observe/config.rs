@@ -3,7 +3,7 @@
 //! No secret is in here, only the names of Secrets in floorkeeper's own namespace.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -21,8 +21,6 @@ pub struct SourceConfig {
     pub body_limit: usize,
     /// Which namespaces' policies may ask.
     pub allowed: Namespaces,
-    /// What is allowed of queries and metrics that stand in a policy.
-    pub inline: Inline,
     pub demands: Vec<Demand>,
     /// Name of the demand that a policy without signals reads.
     pub default_demand: Option<Arc<str>>,
@@ -32,12 +30,8 @@ pub struct SourceConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     Prometheus(Prometheus),
-    /// `external.metrics.k8s.io` of the cluster itself, by the operator's own client.
-    External,
-    /// `custom.metrics.k8s.io`: metrics of one object in the policy's namespace.
-    Custom,
-    /// `metrics.k8s.io`: CPU and memory of the workload's own pods.
-    Resource,
+    /// The metrics APIs of the cluster itself, by the operator's own client.
+    MetricsApi,
 }
 
 /// A server that speaks Prometheus' HTTP API.
@@ -50,6 +44,7 @@ pub struct Prometheus {
     pub parameters: Vec<(String, String)>,
     pub auth: Auth,
     pub tls: Tls,
+    pub inline: Inline,
 }
 
 /// How floorkeeper proves who it is.
@@ -69,15 +64,9 @@ pub enum Auth {
 pub struct Tls {
     /// PEM bundle; where present, the only roots that count.
     pub ca: Option<SecretKey>,
-    pub client: Option<ClientCertificate>,
+    /// PEM certificate chain and private key.
+    pub client: Option<(SecretKey, SecretKey)>,
     pub insecure_skip_verify: bool,
-}
-
-/// PEM certificate chain and private key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    pub certificate: SecretKey,
-    pub key: SecretKey,
 }
 
 /// One key of a Secret in floorkeeper's own namespace.
@@ -87,26 +76,19 @@ pub struct SecretKey {
     pub key: Arc<str>,
 }
 
-/// What is allowed of queries and metrics that stand in a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+/// What is allowed of queries that stand in a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Inline {
     /// None.
     #[default]
     Forbidden,
-    /// `budget` distinct ones a namespace.
-    Allowed { budget: usize, scope: Scope },
+    /// Each selector gets a matcher for the policy's own namespace.
+    Confined { budget: usize },
+    /// As they stand: any policy may read everything that the source has.
+    Unconfined { budget: usize },
 }
 
-/// What a policy's own query can see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Each selector gets a matcher: this label must be the policy's namespace.
-    Namespace(Arc<str>),
-    /// Everything that the source has.
-    Everything,
-}
-
-/// Namespaces that may use a source: names, or prefixes that end with `*`.
+/// Namespaces that may use a source.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Namespaces {
     #[default]
@@ -114,86 +96,49 @@ pub enum Namespaces {
     Only(BTreeSet<Arc<str>>),
 }
 
-/// Questions that many policies share.
+/// A query that many policies share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
     pub name: Arc<str>,
-    pub load: Question,
-    /// Work already waiting.
-    pub backlog: Option<Question>,
-    pub errors: Option<DemandErrors>,
-    /// Which labels of an answer say whose number it is. Of PromQL only: metrics are asked once a policy.
+    pub query: Arc<str>,
     pub labels: TargetLabels,
+    /// Work already waiting, grouped by the same labels.
+    pub backlog: Option<Arc<str>>,
+    pub errors: Option<DemandErrors>,
     pub coverage: Coverage,
 }
 
-/// A question as it is written in a source or policy.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Question {
-    PromQl(Arc<str>),
-    Metric(Metric),
-}
-
-/// A metric of a Kubernetes metrics API. `{namespace}` and `{target}` in any value stand for the policy's.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Metric {
-    pub name: Arc<str>,
-    pub match_labels: BTreeMap<Arc<str>, Arc<str>>,
-    /// Of a custom metric: the object that it describes.
-    pub object: Option<Object>,
-}
-
-/// An object in the policy's namespace: `services` or `ingresses.networking.k8s.io`, and its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Object {
-    pub resource: Arc<str>,
-    pub name: Arc<str>,
-}
-
-/// The labels of an answer that say whose number it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The labels of a demand's result that say whose number it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetLabels {
     pub namespace: Arc<str>,
-    pub target: Arc<str>,
+    pub name: Arc<str>,
 }
 
-/// Failed and total work of the same workloads.
-#[derive(Clone, Debug, PartialEq)]
+/// A demand's own failed and total work, grouped by the same labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemandErrors {
-    pub failed: Question,
-    pub total: Question,
+    pub failed: Arc<str>,
+    pub total: Arc<str>,
 }
 
 /// Where the knowledge comes from that a number is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Coverage {
-    /// From the age and number of the series behind it.
+    /// From the age and number of the series that the query's selectors find.
     #[default]
-    Evidence,
+    Analysed,
     /// A person vouches that the number is complete whenever it is present.
     Vouched,
-}
-
-impl SourceConfig {
-    /// A demand by its name, or the default one.
-    #[must_use]
-    pub fn demand(&self, name: Option<&str>) -> Option<&Demand> {
-        let name = name.or(self.default_demand.as_deref())?;
-        self.demands.iter().find(|demand| &*demand.name == name)
-    }
 }
 
 impl Namespaces {
     /// Whether a policy in `namespace` may ask.
     #[must_use]
     pub fn allow(&self, namespace: &str) -> bool {
-        let matches = |name: &Arc<str>| match name.strip_suffix('*') {
-            Some(prefix) => namespace.starts_with(prefix),
-            None => **name == *namespace,
-        };
         match self {
             Self::All => true,
-            Self::Only(names) => names.iter().any(matches),
+            Self::Only(names) => names.contains(namespace),
         }
     }
 }
@@ -205,6 +150,7 @@ impl core::fmt::Debug for Prometheus {
             .field("host", &self.url.host_str())
             .field("auth", &self.auth)
             .field("tls", &self.tls)
+            .field("inline", &self.inline)
             .finish_non_exhaustive()
     }
 }
