@@ -5,11 +5,14 @@
 
 mod bounds;
 mod call;
+mod events;
 mod kept;
 mod kinds;
+mod rate;
 mod replicas;
 mod writer;
 
+pub use self::events::Events;
 pub use self::kept::{KEPT, kept};
 pub use self::kinds::Kinds;
 pub use self::writer::{MANAGER, Writer};

@@ -26,7 +26,7 @@ pub(super) async fn write(writer: &Writer, write: &ScalerBounds) -> Result<(), T
         Some(kept) => keep(&api, write, kept).await,
         None => give_back(&api, write).await,
     }
-    .map_err(conflict_where_bounds_cross)
+    .map_err(in_our_terms)
 }
 
 async fn keep(api: &Api<DynamicObject>, write: &ScalerBounds, kept: Kept) -> Result<(), Trouble> {
@@ -82,14 +82,23 @@ fn body(write: &ScalerBounds, kept: Kept, max: bool) -> Value {
 
 /// The apply dropped a maximum that only we owned.
 fn is_missing_max(trouble: &Trouble) -> bool {
-    trouble.refuses("spec.maxReplicas", "greater than 0") || trouble.refuses("spec.maxReplicas", "Required")
+    !is_gone(trouble)
+        && (trouble.refuses("spec.maxReplicas", "Required") || trouble.refuses("spec.maxReplicas", "greater than 0"))
 }
 
-fn conflict_where_bounds_cross(trouble: Trouble) -> Trouble {
-    if trouble.refuses("spec.maxReplicas", "minReplicas") || trouble.refuses("spec.scaleTargetRef.kind", "Required") {
-        return Trouble::Conflict(trouble.to_string());
+/// The apply would have created an HPA out of our few fields.
+fn is_gone(trouble: &Trouble) -> bool {
+    trouble.refuses("spec.scaleTargetRef.kind", "Required")
+}
+
+fn in_our_terms(trouble: Trouble) -> Trouble {
+    if is_gone(&trouble) {
+        Trouble::NotFound("the HorizontalPodAutoscaler is gone".to_owned())
+    } else if trouble.refuses("spec.maxReplicas", "minReplicas") {
+        Trouble::Conflict(trouble.to_string())
+    } else {
+        trouble
     }
-    trouble
 }
 
 #[cfg(test)]
