@@ -6,13 +6,16 @@
 mod bounds;
 mod call;
 mod events;
+mod floors;
 mod kept;
 mod kinds;
 mod rate;
 mod replicas;
+mod row;
 mod writer;
 
 pub use self::events::Events;
 pub use self::kept::{KEPT, kept};
 pub use self::kinds::Kinds;
+pub use self::row::{row, standings};
 pub use self::writer::{MANAGER, Writer};

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::call::Trouble;
 use super::kinds::Kinds;
-use super::{bounds, replicas};
+use super::{bounds, floors, replicas};
 use crate::metrics::{Metrics, What, WriteOutcome};
 
 /// Carries out writes. Clone it freely: it is a handle.
@@ -32,7 +32,7 @@ impl Writer {
     pub async fn carry_out(&self, write: &Write) -> Outcome {
         let started = Instant::now();
         let ended = match write {
-            Write::Floors { .. } => Err(Trouble::Other("not yet".into())),
+            Write::Floors { namespace, rows, vanish } => floors::write(self, namespace, rows, vanish).await,
             Write::Replicas(write) => replicas::write(self, write).await,
             Write::Bounds(write) => bounds::write(self, write).await,
         };

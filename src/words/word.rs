@@ -2,6 +2,8 @@
 
 use floorkeeper_core::{Doubt, Failure, Guard, Hold, Notice, Problem, Trust, Unknown};
 
+use crate::api::conditions::{holding, ready, trusted};
+
 /// The guard whose bid is the floor, as `status.floor.reason` shows it.
 #[must_use]
 pub fn guard_reason(guard: Guard) -> &'static str {
@@ -23,13 +25,13 @@ pub fn guard_reason(guard: Guard) -> &'static str {
 #[must_use]
 pub fn hold_reason(hold: &Hold) -> &'static str {
     match hold {
-        Hold::Unknown { signal: None, .. } => "NoObservation",
+        Hold::Unknown { signal: None, .. } => trusted::NO_OBSERVATION,
         Hold::Unknown { signal: Some(_), why } => unknown_reason(why),
         Hold::Doubt(doubt) => doubt_reason(doubt),
-        Hold::Pace { .. } => "Pace",
-        Hold::Verifying { .. } => "Verifying",
-        Hold::Frozen { .. } => "Frozen",
-        Hold::NoTarget => "TargetNotSeen",
+        Hold::Pace { .. } => holding::SCALE_DOWN_STABILIZED,
+        Hold::Verifying { .. } => holding::VERIFYING,
+        Hold::Frozen { .. } => holding::FROZEN,
+        Hold::NoTarget => holding::NO_TARGET,
     }
 }
 
@@ -37,16 +39,16 @@ pub fn hold_reason(hold: &Hold) -> &'static str {
 #[must_use]
 pub fn doubt_reason(doubt: &Doubt) -> &'static str {
     match doubt {
-        Doubt::Errors { .. } => "ErrorsHigh",
-        Doubt::Unready { .. } => "PodsUnready",
-        Doubt::Rollout { .. } => "RolloutProgressing",
-        Doubt::Dependency { .. } => "DependencyFailing",
-        Doubt::UnusualFall { .. } => "UnusualFall",
-        Doubt::Brake { .. } => "CorrelatedFall",
-        Doubt::WindowNotFull { .. } => "WindowNotFull",
-        Doubt::StepHarmful { .. } => "StepHarmful",
-        Doubt::Overdue { .. } => "DoubtOverdue",
-        Doubt::Settling { .. } => "Settling",
+        Doubt::Errors { .. } => trusted::ERRORS_HIGH,
+        Doubt::Unready { .. } => trusted::PODS_UNREADY,
+        Doubt::Rollout { .. } => trusted::ROLLOUT,
+        Doubt::Dependency { .. } => trusted::DEPENDENCY_DOWN,
+        Doubt::UnusualFall { .. } => trusted::UNUSUAL_FALL,
+        Doubt::Brake { .. } => trusted::BRAKE,
+        Doubt::WindowNotFull { .. } => trusted::WINDOW_NOT_FULL,
+        Doubt::StepHarmful { .. } => trusted::STEP_HARMFUL,
+        Doubt::Overdue { .. } => trusted::OVERDUE,
+        Doubt::Settling { .. } => trusted::SETTLING,
     }
 }
 
@@ -89,11 +91,11 @@ pub fn failure_reason(failure: Failure) -> &'static str {
 #[must_use]
 pub fn problem_reason(problem: Problem) -> &'static str {
     match problem {
-        Problem::TargetNotFound => "TargetNotFound",
-        Problem::ScalerNotFound => "ScalerNotFound",
-        Problem::ScalerExists => "ScalerExists",
-        Problem::NotOwner => "NotOwner",
-        Problem::BoundsCrossed => "BoundsCrossed",
+        Problem::TargetNotFound => ready::FAILED_GET_SCALE,
+        Problem::ScalerNotFound => ready::SCALER_NOT_FOUND,
+        Problem::ScalerExists => ready::SCALER_EXISTS,
+        Problem::NotOwner => ready::NOT_OWNER,
+        Problem::BoundsCrossed => ready::BOUNDS_CROSSED,
     }
 }
 
