@@ -3,7 +3,7 @@
 //! No secret is in here, only the names of Secrets in floorkeeper's own namespace.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -21,6 +21,8 @@ pub struct SourceConfig {
     pub body_limit: usize,
     /// Which namespaces' policies may ask.
     pub allowed: Namespaces,
+    /// What is allowed of queries and metrics that stand in a policy.
+    pub inline: Inline,
     pub demands: Vec<Demand>,
     /// Name of the demand that a policy without signals reads.
     pub default_demand: Option<Arc<str>>,
@@ -30,8 +32,12 @@ pub struct SourceConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     Prometheus(Prometheus),
-    /// The metrics APIs of the cluster itself, by the operator's own client.
-    MetricsApi,
+    /// `external.metrics.k8s.io` of the cluster itself, by the operator's own client.
+    External,
+    /// `custom.metrics.k8s.io`: metrics of one object in the policy's namespace.
+    Custom,
+    /// `metrics.k8s.io`: CPU and memory of the workload's own pods.
+    Resource,
 }
 
 /// A server that speaks Prometheus' HTTP API.
@@ -44,7 +50,6 @@ pub struct Prometheus {
     pub parameters: Vec<(String, String)>,
     pub auth: Auth,
     pub tls: Tls,
-    pub inline: Inline,
 }
 
 /// How floorkeeper proves who it is.
@@ -64,9 +69,15 @@ pub enum Auth {
 pub struct Tls {
     /// PEM bundle; where present, the only roots that count.
     pub ca: Option<SecretKey>,
-    /// PEM certificate chain and private key.
-    pub client: Option<(SecretKey, SecretKey)>,
+    pub client: Option<ClientCertificate>,
     pub insecure_skip_verify: bool,
+}
+
+/// PEM certificate chain and private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub certificate: SecretKey,
+    pub key: SecretKey,
 }
 
 /// One key of a Secret in floorkeeper's own namespace.
@@ -76,19 +87,26 @@ pub struct SecretKey {
     pub key: Arc<str>,
 }
 
-/// What is allowed of queries that stand in a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// What is allowed of queries and metrics that stand in a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Inline {
     /// None.
     #[default]
     Forbidden,
-    /// Each selector gets a matcher for the policy's own namespace.
-    Confined { budget: usize },
-    /// As they stand: any policy may read everything that the source has.
-    Unconfined { budget: usize },
+    /// `budget` distinct ones a namespace.
+    Allowed { budget: usize, scope: Scope },
 }
 
-/// Namespaces that may use a source.
+/// What a policy's own query can see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Each selector gets a matcher: this label must be the policy's namespace.
+    Namespace(Arc<str>),
+    /// Everything that the source has.
+    Everything,
+}
+
+/// Namespaces that may use a source: names, or prefixes that end with `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Namespaces {
     #[default]
@@ -96,49 +114,86 @@ pub enum Namespaces {
     Only(BTreeSet<Arc<str>>),
 }
 
-/// A query that many policies share.
+/// Questions that many policies share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
     pub name: Arc<str>,
-    pub query: Arc<str>,
-    pub labels: TargetLabels,
-    /// Work already waiting, grouped by the same labels.
-    pub backlog: Option<Arc<str>>,
+    pub load: Question,
+    /// Work already waiting.
+    pub backlog: Option<Question>,
     pub errors: Option<DemandErrors>,
+    /// Which labels of an answer say whose number it is. Of PromQL only: metrics are asked once a policy.
+    pub labels: TargetLabels,
     pub coverage: Coverage,
 }
 
-/// The labels of a demand's result that say whose number it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TargetLabels {
-    pub namespace: Arc<str>,
+/// A question as it is written in a source or policy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Question {
+    PromQl(Arc<str>),
+    Metric(Metric),
+}
+
+/// A metric of a Kubernetes metrics API. `{namespace}` and `{target}` in any value stand for the policy's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Metric {
+    pub name: Arc<str>,
+    pub match_labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Of a custom metric: the object that it describes.
+    pub object: Option<Object>,
+}
+
+/// An object in the policy's namespace: `services` or `ingresses.networking.k8s.io`, and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Object {
+    pub resource: Arc<str>,
     pub name: Arc<str>,
 }
 
-/// A demand's own failed and total work, grouped by the same labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The labels of an answer that say whose number it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetLabels {
+    pub namespace: Arc<str>,
+    pub target: Arc<str>,
+}
+
+/// Failed and total work of the same workloads.
+#[derive(Clone, Debug, PartialEq)]
 pub struct DemandErrors {
-    pub failed: Arc<str>,
-    pub total: Arc<str>,
+    pub failed: Question,
+    pub total: Question,
 }
 
 /// Where the knowledge comes from that a number is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Coverage {
-    /// From the age and number of the series that the query's selectors find.
+    /// From the age and number of the series behind it.
     #[default]
-    Analysed,
+    Evidence,
     /// A person vouches that the number is complete whenever it is present.
     Vouched,
+}
+
+impl SourceConfig {
+    /// A demand by its name, or the default one.
+    #[must_use]
+    pub fn demand(&self, name: Option<&str>) -> Option<&Demand> {
+        let name = name.or(self.default_demand.as_deref())?;
+        self.demands.iter().find(|demand| &*demand.name == name)
+    }
 }
 
 impl Namespaces {
     /// Whether a policy in `namespace` may ask.
     #[must_use]
     pub fn allow(&self, namespace: &str) -> bool {
+        let matches = |name: &Arc<str>| match name.strip_suffix('*') {
+            Some(prefix) => namespace.starts_with(prefix),
+            None => **name == *namespace,
+        };
         match self {
             Self::All => true,
-            Self::Only(names) => names.contains(namespace),
+            Self::Only(names) => names.iter().any(matches),
         }
     }
 }
@@ -150,7 +205,6 @@ impl core::fmt::Debug for Prometheus {
             .field("host", &self.url.host_str())
             .field("auth", &self.auth)
             .field("tls", &self.tls)
-            .field("inline", &self.inline)
             .finish_non_exhaustive()
     }
 }

@@ -10,12 +10,17 @@
 mod config;
 mod health;
 mod observer;
+mod reply;
+mod scalers;
 mod subscription;
+mod targets;
 
 pub use config::{
-    Auth, Coverage, Demand, DemandErrors, Inline, Kind, Namespaces, Prometheus, SecretKey, SourceConfig, TargetLabels,
-    Tls,
+    Auth, ClientCertificate, Coverage, Demand, DemandErrors, Inline, Kind, Metric, Namespaces, Object, Prometheus,
+    Question, Scope, SecretKey, SourceConfig, TargetLabels, Tls,
 };
 pub use health::{Condition, Health, HealthBoard};
 pub use observer::{Feed, Observer, spawn};
+pub use scalers::{scaler, scales};
 pub use subscription::{Ask, ErrorAsk, Query, SignalAsk, Subscription};
+pub use targets::{Paths, target};

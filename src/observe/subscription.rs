@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use floorkeeper_core::{PolicyKey, TargetKey};
 
-use super::config::Coverage;
+use super::config::{Coverage, Question};
 
 /// What is asked for one policy. Told again in full whenever any of them changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscription {
     pub policy: PolicyKey,
     pub target: TargetKey,
+    /// Label selector of the target's pods, for sources that measure the pods; `None` while it is not known.
+    pub pods: Option<Arc<str>>,
     /// One for each of the policy's signals, in their order. The first one's source sets the pace: with each of its
     /// ticks the policy is told, with the last answers of any other source.
     pub signals: Vec<SignalAsk>,
@@ -40,7 +42,7 @@ pub struct Ask {
     /// Name of the `MetricSource`. One that does not exist answers `NotAllowed`.
     pub source: Arc<str>,
     pub query: Query,
-    /// Of an inline query or metric. A demand has its own; vouched by either is vouched.
+    /// Of an inline question. A demand has its own; vouched by either is vouched.
     pub coverage: Coverage,
 }
 
@@ -55,16 +57,8 @@ pub enum Query {
     DemandFailed(Option<Arc<str>>),
     /// The total work that a shared demand carries.
     DemandTotal(Option<Arc<str>>),
-    /// PromQL from the policy itself.
-    Inline(Arc<str>),
-    /// `external.metrics.k8s.io`, in the policy's namespace. `sum`: several items are added, else they are `Several`.
-    External { metric: Arc<str>, selector: Arc<str>, sum: bool },
-    /// `custom.metrics.k8s.io`: a metric of one object in the policy's namespace (`services`, `ingresses.networking.k8s.io`).
-    Object { resource: Arc<str>, name: Arc<str>, metric: Arc<str>, selector: Arc<str> },
-    /// `custom.metrics.k8s.io`: a metric of each pod that `pods` selects, added up.
-    Pods { pods: Arc<str>, metric: Arc<str>, selector: Arc<str> },
-    /// `metrics.k8s.io`: usage (`cpu`, `memory`) of the pods that `pods` selects, added up.
-    Usage { pods: Arc<str>, resource: Arc<str> },
+    /// From the policy itself.
+    Inline(Question),
 }
 
 impl Subscription {

@@ -1,0 +1,42 @@
+//! The kinds of `floorkeeper.dev/v1alpha1`, and the border where they become values that can't be wrong.
+//!
+//! A field's `///` is what `kubectl explain` prints: effect, default, limit, interaction, in that order. Notes to
+//! developers are `//`. What CEL can refuse, the API server refuses; `parse` turns the rest into
+//! `floorkeeper_core` types and says field and remedy for what it can't.
+
+// The derive of `KubeSchema` repeats each `pub` struct inside a function, where nothing can reach it; the print columns
+// repeat their types.
+#![allow(unreachable_pub, clippy::duplicated_attributes)]
+
+pub mod conditions;
+mod floor_override;
+mod floor_table;
+mod metric_source;
+mod quantity;
+mod scaling_policy;
+mod scaling_policy_status;
+mod span;
+mod text;
+
+pub use floor_override::{FloorOverride, FloorOverrideSpec, FloorOverrideStatus, OverrideAction, OverrideState};
+pub use floor_table::{FloorRow, FloorTable, FloorTableSpec, Moment, RowOnset, RowStep, TABLE_NAME};
+pub use metric_source::{
+    Auth, BasicAuth, DemandErrors, MetricSource, MetricSourceSpec, MetricSourceStatus, MetricsApi, Prometheus,
+    SecretKey, SharedBacklog, SharedDemand, TargetLabels, TlsClient, TlsOptions,
+};
+pub use quantity::{Quantity, QuantityError};
+pub use scaling_policy::{
+    Backlog, Coverage, Demand, Distrust, ErrorsSpec, MetricRef, Mode, ObjectRef, ScaleDown, ScalingPolicy,
+    ScalingPolicySpec, SignalSpec, UnusualFallSpec, Utilization, WorkloadRef, ZeroMeans,
+};
+pub use scaling_policy_status::{
+    ActionKind, DemandStatus, FloorStatus, LastAction, OverrideInForce, PriceStatus, ReplicasStatus,
+    ScalingPolicyStatus, SignalStatus, TrustLevel,
+};
+pub use span::{Span, SpanError};
+
+/// The API group of every kind here.
+pub const GROUP: &str = "floorkeeper.dev";
+
+/// The version of every kind here.
+pub const VERSION: &str = "v1alpha1";

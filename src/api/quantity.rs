@@ -1,0 +1,125 @@
+//! Numbers as Kubernetes writes them: `120`, `0.5`, `1500m`, `2k`, `4Mi`, `1e3`.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use kube::core::Rule;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// A number as written in an object. [`Quantity::parse`] is the only way to its value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Quantity(pub String);
+
+/// Why a text is no quantity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a quantity, write a number such as \"120\", \"0.5\" or \"1500m\"")]
+pub struct QuantityError(String);
+
+impl Quantity {
+    /// The value: finite.
+    pub fn parse(&self) -> Result<f64, QuantityError> {
+        let refused = || QuantityError(self.0.chars().take(MAX_LENGTH).collect());
+        if self.0.len() > MAX_LENGTH {
+            return Err(refused());
+        }
+        let end = self.0.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(self.0.len());
+        let (number, suffix) = self.0.split_at(end);
+        let unsigned = number.strip_prefix(['+', '-']).unwrap_or(number);
+        let digits = unsigned.bytes().filter(u8::is_ascii_digit).count();
+        let points = unsigned.bytes().filter(|b| *b == b'.').count();
+        if digits == 0 || points > 1 || digits + points != unsigned.len() {
+            return Err(refused());
+        }
+        let scale = match suffix.strip_prefix(['e', 'E']) {
+            Some(exponent) if !exponent.is_empty() => {
+                let figures = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+                if figures.is_empty() || figures.len() > 2 || !figures.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(refused());
+                }
+                return format!("{number}{suffix}").parse().ok().filter(|v: &f64| v.is_finite()).ok_or_else(refused);
+            }
+            Some(_) | None => {
+                SUFFIXES.iter().find(|(name, _)| *name == suffix).map(|(_, scale)| *scale).ok_or_else(refused)?
+            }
+        };
+        let value: f64 = number.parse().map_err(|_| refused())?;
+        Some(value * scale).filter(|v| v.is_finite()).ok_or_else(refused)
+    }
+
+    /// A measured number, short enough to read: three decimals at most.
+    #[must_use]
+    pub fn rounded(value: f64) -> Self {
+        if !value.is_finite() {
+            return Self("0".to_owned());
+        }
+        let text = format!("{value:.3}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        Self(if matches!(text, "" | "-" | "-0") { "0".to_owned() } else { text.to_owned() })
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": MAX_LENGTH })
+    }
+}
+
+/// The rule of a number that must be above zero.
+pub(super) fn above_zero(example: &str) -> Rule {
+    Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))")
+        .message(format!("write a number above 0, such as \"{example}\"").as_str())
+}
+
+/// The rule of a number that may be zero.
+pub(super) fn zero_or_more(example: &str) -> Rule {
+    Rule::new("isQuantity(self) && !quantity(self).isLessThan(quantity('0'))")
+        .message(format!("write a number, 0 or more, such as \"{example}\"").as_str())
+}
+
+/// The rule of a number above `least` and at most `most`.
+pub(super) fn above_up_to(least: &str, most: &str, example: &str) -> Rule {
+    Rule::new(format!(
+        "isQuantity(self) && quantity(self).isGreaterThan(quantity('{least}')) && \
+         !quantity(self).isGreaterThan(quantity('{most}'))"
+    ))
+    .message(format!("write a number above {least} and at most {most}, such as \"{example}\"").as_str())
+}
+
+/// Kubernetes' suffixes.
+const SUFFIXES: [(&str, f64); 16] = [
+    ("", 1.0),
+    ("n", 1e-9),
+    ("u", 1e-6),
+    ("m", 1e-3),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("P", 1e15),
+    ("E", 1e18),
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+    ("Pi", 1_125_899_906_842_624.0),
+    ("Ei", 1_152_921_504_606_846_976.0),
+];
+
+/// Longer than any number that means something here, short enough to bound the cost of the rules.
+const MAX_LENGTH: usize = 30;

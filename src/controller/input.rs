@@ -1,0 +1,85 @@
+//! What the tasks around the engine tell its loop.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use floorkeeper_core::{
+    Observation, Outcome, Override, Policy, PolicyKey, Sample, Scaler, Standing, Target, TargetKey,
+};
+
+use super::lanes::Ticket;
+
+/// One message to the loop.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A policy that parses, as last known good.
+    Policy(PolicyKey, Arc<Policy>),
+    PolicyGone(PolicyKey),
+    Overrides(PolicyKey, Vec<Override>),
+    Observed(PolicyKey, Observation),
+    History(PolicyKey, usize, Vec<Sample>),
+    /// A workload was seen or is gone, and when this process heard of it.
+    Target(TargetKey, Option<Target>, Instant),
+    /// A scaler was seen (`Some`) or is gone.
+    Scaler(ScalerName, Option<Scaler>),
+    Table {
+        namespace: Arc<str>,
+        rows: Vec<(TargetKey, Standing)>,
+    },
+    /// A store is about to be filled: nothing is decided before it is.
+    Awaited(Store),
+    /// A store holds everything that the API server has.
+    Filled(Store),
+    /// A kind's watch has stopped: what it said is no longer kept up to date.
+    Dropped(Store),
+    /// The plural resource of a kind that scalers refer to.
+    Kind(KindName, Arc<str>),
+    Wrote(Ticket, Outcome),
+}
+
+/// A scaler and what it scales.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScalerName {
+    pub namespace: Arc<str>,
+    pub name: Arc<str>,
+    pub scales: KindName,
+    /// Name of the workload that it scales.
+    pub target: Arc<str>,
+}
+
+/// Group and kind, as references in other objects write them; a version is of no interest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KindName {
+    pub group: Arc<str>,
+    pub kind: Arc<str>,
+}
+
+/// What must be known before anything is decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Store {
+    Policies,
+    Tables,
+    Scalers,
+    /// Workloads of one resource, as in [`TargetKey::resource`].
+    Targets(Arc<str>),
+}
+
+impl KindName {
+    /// From an `apiVersion` (`apps/v1`, `v1`) and a kind.
+    #[must_use]
+    pub fn new(api_version: &str, kind: &str) -> Self {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Self { group: group.into(), kind: kind.into() }
+    }
+}
+
+impl std::fmt::Display for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Policies => f.write_str("scalingpolicies.floorkeeper.dev"),
+            Self::Tables => f.write_str("floortables.floorkeeper.dev"),
+            Self::Scalers => f.write_str("horizontalpodautoscalers.autoscaling"),
+            Self::Targets(resource) => f.write_str(resource),
+        }
+    }
+}

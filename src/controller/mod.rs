@@ -1,0 +1,80 @@
+//! The shell around the engine: watches and sources in, writes, status and events out.
+//!
+//! ```text
+//!   watches, sources -> registry -> Input -> driver (owns the engine, never waits) -> lanes -> apply
+//!                                              |                                         |
+//!                                              +-> reports -> status, events   outcomes -+-> Input
+//! ```
+
+mod client;
+mod driver;
+mod input;
+mod lanes;
+mod reports;
+mod serve;
+mod vitals;
+mod watch;
+mod world;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use floorkeeper_core::Write;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tracing::info;
+
+use self::driver::Driver;
+use self::input::Input;
+use self::reports::Reports;
+use self::vitals::Vitals;
+use crate::apply::{Kinds, Writer};
+use crate::metrics::Metrics;
+
+pub use self::client::{Access, AccessError, client};
+
+/// What the operator runs on.
+pub struct Settings {
+    /// Built by [`client`].
+    pub client: Client,
+    /// floorkeeper's own namespace.
+    pub namespace: String,
+    /// For `/healthz`, `/readyz` and `/metrics`.
+    pub listener: TcpListener,
+}
+
+/// Why the operator ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("/healthz, /readyz and /metrics can't be served: {0}")]
+    Serve(#[source] std::io::Error),
+}
+
+/// Runs until `stop`; then finishes the writes that are under way.
+pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    let Settings { client, namespace, listener } = settings;
+    let metrics = Arc::new(Metrics::new());
+    let vitals = Arc::new(Vitals::default());
+    let reports = Arc::new(Reports::default());
+    let kinds = Arc::new(Kinds::default());
+    let writer = Writer::new(client.clone(), Arc::clone(&kinds), Arc::clone(&metrics));
+    let (inputs, received) = mpsc::channel::<Input>(INPUTS_WAITING);
+
+    info!(version = env!("CARGO_PKG_VERSION"), %namespace, "floorkeeper starts");
+    let serving = serve::serve(listener, Arc::clone(&vitals), Arc::clone(&metrics));
+    let write = move |write: Arc<Write>| {
+        let writer = writer.clone();
+        async move { writer.carry_out(&write).await }
+    };
+    let driver = Driver::new(write, inputs.clone(), reports, vitals, metrics);
+    tokio::select! {
+        ended = serving => ended.map_err(Error::Serve)?,
+        () = driver.run(received, stop) => {}
+    }
+    info!("floorkeeper stops; floors stay where they are");
+    Ok(())
+}
+
+/// Twice what one turn takes: the loop always finds a full batch, and the senders feel it when it is behind.
+const INPUTS_WAITING: usize = 4096;

@@ -1,0 +1,434 @@
+//! What is known of the cluster, and which of it the engine is told.
+//!
+//! Watches see every workload of a kind; the engine hears only of those that policies name, the moment that they are
+//! named. "There is none" is told only where the store of that kind is filled, so that a slow start is never read as
+//! an absence.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use floorkeeper_core::{Event, Policy, PolicyKey, Scaler, Standing, Target, TargetKey};
+
+use super::input::{KindName, ScalerName, Store};
+
+/// The stores, in memory.
+#[derive(Debug, Default)]
+pub struct World {
+    policies: HashMap<PolicyKey, Arc<Policy>>,
+    /// How many policies name a target, as their own or as a dependency.
+    named: HashMap<TargetKey, usize>,
+    targets: HashMap<TargetKey, Target>,
+    /// By what they scale, then by name: of several scalers on one target the first by name counts.
+    scalers: HashMap<(Arc<str>, KindName, Arc<str>), BTreeMap<Arc<str>, Scaler>>,
+    kinds: HashMap<Arc<str>, KindName>,
+    /// Tables that came before all of them were known.
+    early: BTreeMap<Arc<str>, Vec<(TargetKey, Standing)>>,
+    /// Targets with a row, of each namespace whose table was told.
+    rows: HashMap<Arc<str>, HashSet<TargetKey>>,
+    epoch: u64,
+    awaited: BTreeSet<Store>,
+    filled: BTreeSet<Store>,
+}
+
+impl World {
+    /// Nothing is known; policies, tables and scalers are awaited.
+    #[must_use]
+    pub fn new() -> Self {
+        let awaited = BTreeSet::from([Store::Policies, Store::Tables, Store::Scalers]);
+        Self { awaited, ..Self::default() }
+    }
+
+    /// Stores that are still being filled.
+    pub fn awaited(&self) -> impl Iterator<Item = &Store> {
+        self.awaited.iter()
+    }
+
+    /// The highest epoch in any stored row.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The present parse of a policy.
+    #[must_use]
+    pub fn policy(&self, key: &PolicyKey) -> Option<&Arc<Policy>> {
+        self.policies.get(key)
+    }
+
+    /// A policy is new or changed.
+    pub fn take_policy(&mut self, key: PolicyKey, policy: Arc<Policy>, events: &mut Vec<Event>) {
+        let before = self.policies.insert(key.clone(), Arc::clone(&policy));
+        if self.filled.contains(&Store::Tables) && !self.rows.contains_key(&key.namespace) {
+            self.tell_table(Arc::clone(&key.namespace), Vec::new(), events);
+        }
+        for target in names(&policy) {
+            let count = self.named.entry(target.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.tell_target(target, events);
+            }
+        }
+        if let Some(before) = before {
+            self.forget_names(&before);
+        }
+        self.tell_scaler(&policy.target, events);
+        events.push(Event::Policy(key, policy));
+    }
+
+    /// A policy is gone.
+    pub fn drop_policy(&mut self, key: PolicyKey, events: &mut Vec<Event>) {
+        if let Some(before) = self.policies.remove(&key) {
+            self.forget_names(&before);
+            events.push(Event::PolicyGone(key));
+        }
+    }
+
+    /// A workload was seen, or is gone.
+    ///
+    /// The engine is told of every target with a row too: its policy may be gone, its floor is still to be released.
+    pub fn take_target(&mut self, key: TargetKey, target: Option<Target>, events: &mut Vec<Event>) {
+        match &target {
+            Some(seen) => drop(self.targets.insert(key.clone(), seen.clone())),
+            None => drop(self.targets.remove(&key)),
+        }
+        if self.concerns(&key) {
+            events.push(Event::Target(key, target));
+        }
+    }
+
+    /// A scaler was seen, or is gone.
+    pub fn take_scaler(&mut self, name: ScalerName, scaler: Option<Scaler>, events: &mut Vec<Event>) {
+        let ScalerName { namespace, name, scales, target } = name;
+        let place = (namespace, scales, target);
+        let of_target = self.scalers.entry(place.clone()).or_default();
+        match scaler {
+            Some(scaler) => drop(of_target.insert(name, scaler)),
+            None => drop(of_target.remove(&name)),
+        }
+        if of_target.is_empty() {
+            self.scalers.remove(&place);
+        }
+        let (namespace, scales, target) = place;
+        let resources = self.kinds.iter().filter(|(_, kind)| **kind == scales).map(|(resource, _)| resource);
+        for resource in resources.cloned().collect::<Vec<_>>() {
+            self.tell_scaler(
+                &TargetKey { namespace: Arc::clone(&namespace), resource, name: Arc::clone(&target) },
+                events,
+            );
+        }
+    }
+
+    /// A namespace's table as stored; without rows where there is none.
+    pub fn take_table(&mut self, namespace: Arc<str>, rows: Vec<(TargetKey, Standing)>, events: &mut Vec<Event>) {
+        self.epoch = rows.iter().map(|(_, row)| row.epoch).fold(self.epoch, u64::max);
+        // Before all tables are known none is told: our epoch has to be above every stored one.
+        if self.filled.contains(&Store::Tables) {
+            self.tell_table(namespace, rows, events);
+        } else {
+            self.early.insert(namespace, rows);
+        }
+    }
+
+    /// A kind is known: scalers that refer to it can be matched with targets.
+    pub fn take_kind(&mut self, kind: KindName, resource: Arc<str>, events: &mut Vec<Event>) {
+        self.kinds.insert(Arc::clone(&resource), kind);
+        let named: Vec<_> = self.named.keys().filter(|target| target.resource == resource).cloned().collect();
+        for target in named {
+            self.tell_scaler(&target, events);
+        }
+    }
+
+    /// A store is going to be filled.
+    pub fn await_store(&mut self, store: Store) {
+        if !self.filled.contains(&store) {
+            self.awaited.insert(store);
+        }
+    }
+
+    /// A store is filled: what is absent from it is told as absent.
+    pub fn fill(&mut self, store: Store, events: &mut Vec<Event>) {
+        self.awaited.remove(&store);
+        if !self.filled.insert(store.clone()) {
+            return;
+        }
+        match store {
+            Store::Policies => {}
+            Store::Tables => {
+                for (namespace, rows) in std::mem::take(&mut self.early) {
+                    self.tell_table(namespace, rows, events);
+                }
+                let namespaces: BTreeSet<_> = self.policies.keys().map(|key| Arc::clone(&key.namespace)).collect();
+                for namespace in namespaces {
+                    if !self.rows.contains_key(&namespace) {
+                        self.tell_table(namespace, Vec::new(), events);
+                    }
+                }
+            }
+            Store::Scalers => {
+                let mut targets: BTreeSet<_> = self.policies.values().map(|policy| policy.target.clone()).collect();
+                targets.extend(self.rows.values().flatten().cloned());
+                for target in targets {
+                    self.tell_scaler(&target, events);
+                }
+            }
+            Store::Targets(resource) => {
+                let mut absent: BTreeSet<_> = self.named.keys().cloned().collect();
+                absent.extend(self.rows.values().flatten().cloned());
+                for target in absent {
+                    if target.resource == resource && !self.targets.contains_key(&target) {
+                        events.push(Event::Target(target, None));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A kind is no longer watched: its workloads are forgotten, not told as gone.
+    pub fn drop_store(&mut self, store: &Store) {
+        self.awaited.remove(store);
+        self.filled.remove(store);
+        if let Store::Targets(resource) = store {
+            self.targets.retain(|target, _| target.resource != *resource);
+            self.kinds.remove(resource);
+        }
+    }
+
+    fn concerns(&self, target: &TargetKey) -> bool {
+        self.named.contains_key(target) || self.rows.get(&target.namespace).is_some_and(|rows| rows.contains(target))
+    }
+
+    /// Tells a table, and the targets of new rows that no policy names: they have to be seen to be released.
+    fn tell_table(&mut self, namespace: Arc<str>, rows: Vec<(TargetKey, Standing)>, events: &mut Vec<Event>) {
+        let keys: HashSet<_> = rows.iter().map(|(target, _)| target.clone()).collect();
+        let before = self.rows.insert(Arc::clone(&namespace), keys).unwrap_or_default();
+        for (target, _) in &rows {
+            if !self.named.contains_key(target) && !before.contains(target) {
+                self.tell_target(target, events);
+                self.tell_scaler(target, events);
+            }
+        }
+        events.push(Event::Table { namespace, rows });
+    }
+
+    fn tell_target(&self, key: &TargetKey, events: &mut Vec<Event>) {
+        let seen = self.targets.get(key);
+        if seen.is_some() || self.filled.contains(&Store::Targets(Arc::clone(&key.resource))) {
+            events.push(Event::Target(key.clone(), seen.cloned()));
+        }
+    }
+
+    fn tell_scaler(&self, target: &TargetKey, events: &mut Vec<Event>) {
+        let Some(kind) = self.kinds.get(&target.resource) else { return };
+        if !self.filled.contains(&Store::Scalers) || !self.concerns(target) {
+            return;
+        }
+        let place = (Arc::clone(&target.namespace), kind.clone(), Arc::clone(&target.name));
+        let scaler = self.scalers.get(&place).and_then(|scalers| scalers.values().next());
+        events.push(Event::Scaler(target.clone(), scaler.cloned()));
+    }
+
+    fn forget_names(&mut self, policy: &Policy) {
+        for target in names(policy) {
+            if let Some(count) = self.named.get_mut(target) {
+                *count -= 1;
+                if *count == 0 {
+                    self.named.remove(target);
+                }
+            }
+        }
+    }
+}
+
+fn names(policy: &Policy) -> impl Iterator<Item = &TargetKey> {
+    std::iter::once(&policy.target).chain(&policy.depends_on)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use floorkeeper_core::{Mode, Rollout, Timestamp, UnusualFall};
+
+    use super::*;
+
+    fn web() -> TargetKey {
+        TargetKey::new("shop", "deployments.apps", "web")
+    }
+
+    fn policy(depends_on: &[TargetKey]) -> Arc<Policy> {
+        Arc::new(Policy {
+            target: web(),
+            mode: Mode::Observe,
+            min_replicas: None,
+            max_replicas: None,
+            signals: Vec::new(),
+            headroom_percent: 25,
+            errors: None,
+            unready_percent: 25,
+            depends_on: depends_on.to_vec(),
+            fall: UnusualFall {
+                hold_for: Duration::ZERO,
+                keep_percent: 0,
+                keep_for: Duration::ZERO,
+                until_learned_percent: 0,
+            },
+            hold_at_most: Duration::ZERO,
+            window: Duration::ZERO,
+            half_life: Duration::ZERO,
+            verify_for: Duration::ZERO,
+            resolution: Duration::ZERO,
+            source: "default".into(),
+            created: Timestamp(0),
+        })
+    }
+
+    fn target(replicas: u32) -> Target {
+        Target { uid: "u".into(), version: "1".into(), replicas, ready: None, rollout: Rollout::Done, template: 0 }
+    }
+
+    fn scaler(min: u32) -> Scaler {
+        Scaler { name: "hpa".into(), uid: "u".into(), version: "1".into(), min, max: 9, kept: None, owned: false }
+    }
+
+    fn hpa(name: &str) -> ScalerName {
+        let scales = KindName::new("apps/v1", "Deployment");
+        ScalerName { namespace: "shop".into(), name: name.into(), scales, target: "web".into() }
+    }
+
+    fn deployments() -> Store {
+        Store::Targets("deployments.apps".into())
+    }
+
+    fn row(epoch: u64) -> Standing {
+        Standing {
+            replicas: 5,
+            policy: "p".into(),
+            uid: "u".into(),
+            reason: "LiveDemand".into(),
+            epoch,
+            seq: 1,
+            observed_at: Timestamp(0),
+            doubt: None,
+            fall: None,
+            step: None,
+            not_before: None,
+            pause_ms: 0,
+            zero_since: None,
+            run_down: None,
+            released: false,
+        }
+    }
+
+    fn known_world() -> World {
+        let (mut world, mut events) = (World::new(), Vec::new());
+        world.take_kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into(), &mut events);
+        for store in [Store::Policies, Store::Tables, Store::Scalers] {
+            world.fill(store, &mut events);
+        }
+        assert_eq!(events, []);
+        world
+    }
+
+    #[test]
+    fn a_target_is_told_when_it_is_named_and_not_before() {
+        let (mut world, mut events) = (known_world(), Vec::new());
+        world.take_target(web(), Some(target(3)), &mut events);
+        assert_eq!(events, []);
+        world.take_policy(PolicyKey::new("shop", "p"), policy(&[]), &mut events);
+        let key = PolicyKey::new("shop", "p");
+        assert_eq!(
+            events,
+            [
+                Event::Table { namespace: "shop".into(), rows: vec![] },
+                Event::Target(web(), Some(target(3))),
+                Event::Scaler(web(), None),
+                Event::Policy(key.clone(), policy(&[])),
+            ]
+        );
+        events.clear();
+        world.take_target(web(), Some(target(2)), &mut events);
+        assert_eq!(events, [Event::Target(web(), Some(target(2)))]);
+        events.clear();
+        world.drop_policy(key.clone(), &mut events);
+        world.take_target(web(), Some(target(1)), &mut events);
+        assert_eq!(events, [Event::PolicyGone(key)]);
+    }
+
+    #[test]
+    fn absence_is_told_only_of_a_filled_store() {
+        let (mut world, mut events) = (known_world(), Vec::new());
+        let writer = TargetKey::new("shop", "deployments.apps", "writer");
+        world.take_policy(PolicyKey::new("shop", "p"), policy(std::slice::from_ref(&writer)), &mut events);
+        assert!(!events.iter().any(|event| matches!(event, Event::Target(..))));
+        events.clear();
+        world.take_target(web(), Some(target(3)), &mut events);
+        world.fill(deployments(), &mut events);
+        assert_eq!(events, [Event::Target(web(), Some(target(3))), Event::Target(writer, None)]);
+    }
+
+    #[test]
+    fn of_two_scalers_the_first_by_name_is_told() {
+        let (mut world, mut events) = (known_world(), Vec::new());
+        world.take_policy(PolicyKey::new("shop", "p"), policy(&[]), &mut events);
+        events.clear();
+        world.take_scaler(hpa("b"), Some(scaler(2)), &mut events);
+        world.take_scaler(hpa("a"), Some(scaler(3)), &mut events);
+        world.take_scaler(hpa("a"), None, &mut events);
+        world.take_scaler(hpa("b"), None, &mut events);
+        let told = |min| Event::Scaler(web(), Some(scaler(min)));
+        assert_eq!(events, [told(2), told(3), told(2), Event::Scaler(web(), None)]);
+        assert!(world.scalers.is_empty());
+    }
+
+    #[test]
+    fn a_scaler_of_a_kind_that_is_resolved_later_is_told_then() {
+        let (mut world, mut events) = (World::new(), Vec::new());
+        world.fill(Store::Scalers, &mut events);
+        world.take_policy(PolicyKey::new("shop", "p"), policy(&[]), &mut events);
+        world.take_scaler(hpa("a"), Some(scaler(3)), &mut events);
+        assert!(!events.iter().any(|event| matches!(event, Event::Scaler(..))));
+        events.clear();
+        world.take_kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into(), &mut events);
+        assert_eq!(events, [Event::Scaler(web(), Some(scaler(3)))]);
+    }
+
+    #[test]
+    fn tables_are_told_when_all_are_known_and_the_epoch_is_the_highest() {
+        let (mut world, mut events) = (World::new(), Vec::new());
+        let batch = TargetKey::new("batch", "deployments.apps", "etl");
+        world.take_table("batch".into(), vec![(batch.clone(), row(7))], &mut events);
+        world.take_table("shop".into(), vec![(web(), row(3))], &mut events);
+        assert_eq!(events, []);
+        world.fill(Store::Tables, &mut events);
+        assert_eq!(world.epoch(), 7);
+        assert_eq!(
+            events,
+            [
+                Event::Table { namespace: "batch".into(), rows: vec![(batch, row(7))] },
+                Event::Table { namespace: "shop".into(), rows: vec![(web(), row(3))] },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_with_a_row_and_no_policy_is_told() {
+        let (mut world, mut events) = (known_world(), Vec::new());
+        world.take_scaler(hpa("a"), Some(scaler(3)), &mut events);
+        world.take_table("shop".into(), vec![(web(), row(3))], &mut events);
+        assert_eq!(events[0], Event::Scaler(web(), Some(scaler(3))));
+        events.clear();
+        world.take_target(web(), Some(target(2)), &mut events);
+        assert_eq!(events, [Event::Target(web(), Some(target(2)))]);
+    }
+
+    #[test]
+    fn a_store_that_is_awaited_is_named_until_it_is_filled() {
+        let (mut world, mut events) = (known_world(), Vec::new());
+        assert_eq!(world.awaited().count(), 0);
+        world.await_store(deployments());
+        assert_eq!(world.awaited().collect::<Vec<_>>(), [&deployments()]);
+        world.fill(deployments(), &mut events);
+        world.await_store(deployments());
+        assert_eq!(world.awaited().count(), 0);
+    }
+}
