@@ -1,1 +1,33 @@
+//! A real Kubernetes control plane on one machine, for tests and the demo: etcd, API server, controller manager (with the
+//! real HPA), scheduler, nodes and pods simulated by kwok, and Prometheus. Each [`Cluster`] is alone on free loopback ports
+//! and is gone when it is dropped, or when the program ends in whatever way.
+//!
+//! ```no_run
+//! use floorkeeper_rig::{Cluster, Options};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let cluster = Cluster::start(Options::default()).await?;
+//! cluster.kubectl(["create", "deployment", "web", "--image=web", "--replicas=10"]).await?;
+//! let client: kube::Client = cluster.client();
+//! # Ok(()) }
+//! ```
 
+mod binaries;
+mod cache;
+mod cluster;
+mod components;
+mod credentials;
+mod options;
+mod ports;
+mod process;
+mod progress;
+pub mod stages;
+mod standby;
+mod wait;
+
+pub use binaries::{ControlPlane, Module};
+pub use cache::directory as cache_directory;
+pub use cluster::{Cluster, Kept};
+pub use options::{HpaTiming, Options};
+pub use standby::Standby;
+pub use wait::eventually;
