@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, clippy::duplicated_attributes)]
 
 pub mod conditions;
+mod definitions;
 mod floor_override;
 mod floor_table;
 mod metric_source;
@@ -18,6 +19,7 @@ mod scaling_policy_status;
 mod span;
 mod text;
 
+pub use definitions::crds;
 pub use floor_override::{FloorOverride, FloorOverrideSpec, FloorOverrideStatus, OverrideAction, OverrideState};
 pub use floor_table::{FloorRow, FloorTable, FloorTableSpec, Moment, RowOnset, RowStep, TABLE_NAME};
 pub use metric_source::{

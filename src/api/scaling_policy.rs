@@ -89,8 +89,10 @@ pub struct ScalingPolicySpec {
     /// How far floorkeeper may go. Default: `Observe`.
     ///
     /// `Observe` decides and reports, and writes nothing but this object's status.
+    ///
     /// `Guard` keeps the minimum (and never less than the owner's own) of the HPA that scales the workload, and puts
     /// back replicas that somebody writes below the floor. The HPA goes on scaling above it.
+    ///
     /// `Autoscale` is for a workload that nothing scales: with `utilization` floorkeeper creates and owns an HPA and
     /// guards it, without it floorkeeper writes replicas itself, both ways.
     #[serde(default)]
