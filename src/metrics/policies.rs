@@ -30,6 +30,8 @@ struct Live {
     max: u32,
     trust: Trust,
     hold: Option<&'static str>,
+    /// The gravest doubt.
+    doubt: Option<&'static str>,
     problem: Option<&'static str>,
     limited: Option<u32>,
     contested: Option<u32>,
@@ -49,6 +51,7 @@ impl Policies {
             max: decision.max,
             trust: decision.trust,
             hold: decision.hold.as_ref().map(words::hold_reason),
+            doubt: decision.doubts.first().map(words::doubt_reason),
             problem: decision.problem.map(words::problem_reason),
             limited: decision.limited,
             contested: decision.contested,
@@ -78,6 +81,13 @@ impl Collector for Policies {
                 let labels = [("namespace", key.namespace.as_ref()), ("policy", key.name.as_ref())];
                 metric.encode_family(&labels)?.encode_gauge(&value)?;
             }
+        }
+        let mut doubts =
+            encoder.encode_descriptor("doubt", "1 for the gravest doubt of a policy", None, MetricType::Gauge)?;
+        for (key, live) in policies.iter() {
+            let Some(reason) = live.doubt else { continue };
+            let labels = [("namespace", key.namespace.as_ref()), ("policy", key.name.as_ref()), ("reason", reason)];
+            doubts.encode_family(&labels)?.encode_gauge(&1_u64)?;
         }
         by_reason(
             &mut encoder,

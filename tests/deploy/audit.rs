@@ -135,7 +135,10 @@ mod tests {
 
     fn left(rules: &[PolicyRule], namespace: Option<&str>) -> Vec<String> {
         let entries = entries(LOG, "keeper");
-        unused(&grants(rules, namespace), &entries).into_iter().map(|it| format!("{} {}", it.verb, it.resource)).collect()
+        unused(&grants(rules, namespace), &entries)
+            .into_iter()
+            .map(|it| format!("{} {}", it.verb, it.resource))
+            .collect()
     }
 
     #[test]
@@ -155,7 +158,11 @@ mod tests {
     fn what_was_not_used_is_reported() {
         assert_eq!(left(&[rule("apps", "deployments", &["watch", "delete"])], None), ["delete deployments.apps"]);
         assert_eq!(left(&[rule("apps", "deployments/scale", &["patch"])], None), ["patch deployments.apps/scale"]);
-        assert_eq!(left(&[rule("apps", "deployments", &["update"])], None), ["update deployments.apps"], "not by /scale");
+        assert_eq!(
+            left(&[rule("apps", "deployments", &["update"])], None),
+            ["update deployments.apps"],
+            "not by /scale"
+        );
         assert_eq!(left(&[rule("custom.metrics.k8s.io", "*", &["list"])], None), ["list *.custom.metrics.k8s.io"]);
         assert_eq!(left(&[rule("", "secrets", &["list"])], Some("own")), ["list secrets"], "used elsewhere only");
     }
