@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scaling_policy::{Coverage, MetricRef, ZeroMeans};
+use super::signal::{Coverage, MetricRef, ZeroMeans};
 use super::{Quantity, Span, quantity, span, text};
 
 /// The server, and the queries that policies share.

@@ -10,16 +10,19 @@
 
 pub mod conditions;
 mod definitions;
+mod distrust;
 mod floor_override;
 mod floor_table;
 mod metric_source;
 mod quantity;
 mod scaling_policy;
 mod scaling_policy_status;
+mod signal;
 mod span;
 mod text;
 
 pub use definitions::crds;
+pub use distrust::{Distrust, ErrorsSpec, UnusualFallSpec};
 pub use floor_override::{FloorOverride, FloorOverrideSpec, FloorOverrideStatus, OverrideAction, OverrideState};
 pub use floor_table::{FloorRow, FloorTable, FloorTableSpec, Moment, RowOnset, RowStep, TABLE_NAME};
 pub use metric_source::{
@@ -27,14 +30,12 @@ pub use metric_source::{
     SecretKey, SharedBacklog, SharedDemand, TargetLabels, TlsClient, TlsOptions,
 };
 pub use quantity::{Quantity, QuantityError};
-pub use scaling_policy::{
-    Backlog, Coverage, Demand, Distrust, ErrorsSpec, MetricRef, Mode, ObjectRef, ScaleDown, ScalingPolicy,
-    ScalingPolicySpec, SignalSpec, UnusualFallSpec, Utilization, WorkloadRef, ZeroMeans,
-};
+pub use scaling_policy::{Demand, Mode, ScaleDown, ScalingPolicy, ScalingPolicySpec, Utilization, WorkloadRef};
 pub use scaling_policy_status::{
     ActionKind, DemandStatus, FloorStatus, LastAction, OverrideInForce, PriceStatus, ReplicasStatus,
     ScalingPolicyStatus, SignalStatus, TrustLevel,
 };
+pub use signal::{Backlog, Coverage, MetricRef, ObjectRef, SignalSpec, ZeroMeans};
 pub use span::{Span, SpanError};
 
 /// The API group of every kind here.
