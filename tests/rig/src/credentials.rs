@@ -116,13 +116,18 @@ impl User {
 /// A client for the bearer of a kubeconfig. It doesn't retry: a test wants to see each answer, and a retried scale write
 /// may be a stale one.
 pub(crate) async fn client(kubeconfig: &Path) -> Result<kube::Client> {
-    // Taken already if this is the program's second client, or if it has a provider of its own.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_crypto();
     let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
     config.default_retry = false;
     Ok(kube::Client::try_from(config)?)
+}
+
+/// Chooses the process-wide TLS provider, which rustls otherwise refuses to guess.
+pub(crate) fn install_crypto() {
+    // Refused if the program has chosen already; any choice is good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// A self-signed certificate for a server on this machine: certificate and key.
