@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use floorkeeper_core::{Outcome, TargetKey, Write};
+use kube::api::{Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde_json::json;
 use tracing::{info, warn};
 
-use super::call::Trouble;
+use super::call::{Trouble, call};
 use super::kinds::Kinds;
 use super::{bounds, floors, replicas};
+use crate::api::{ScalingPolicy, ScalingPolicyStatus};
 use crate::metrics::{Metrics, What, WriteOutcome};
 
 /// Carries out writes. Clone it freely: it is a handle.
@@ -44,6 +47,29 @@ impl Writer {
             }
             Err(trouble) => {
                 warn!(write = ?What::of(write), subject = %subject(write), error = %trouble, "write did not land");
+                trouble.outcome()
+            }
+        }
+    }
+
+    /// Writes the whole status of a policy: fields that it lacks vanish. Never of a re-created policy.
+    pub async fn write_status(&self, policy: &ScalingPolicy, status: &ScalingPolicyStatus) -> Outcome {
+        let started = Instant::now();
+        let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
+        let api: Api<ScalingPolicy> = Api::namespaced(self.client(), namespace);
+        let body = json!({
+            "apiVersion": ScalingPolicy::api_version(&()),
+            "kind": ScalingPolicy::kind(&()),
+            "metadata": {"name": name, "uid": policy.metadata.uid},
+            "status": status,
+        });
+        let ended = call(api.patch_status(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(body))).await;
+        self.ended(What::Status, started, &ended);
+        match ended {
+            Ok(_) => Outcome::Done,
+            Err(trouble) => {
+                warn!(%namespace, policy = %name, error = %trouble, "status was not written");
                 trouble.outcome()
             }
         }
