@@ -69,6 +69,25 @@ pub enum Guard {
     Peer,
 }
 
+impl Guard {
+    /// A stable CamelCase word: the reason of a floor in tables, conditions and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StaticMinimum => "StaticMinimum",
+            Self::LiveDemand => "LiveDemand",
+            Self::RecentPeak => "RecentPeak",
+            Self::UsualFall => "UsualFall",
+            Self::UsualDay => "UsualDay",
+            Self::Held => "Held",
+            Self::Backlog => "Backlog",
+            Self::SpecChanged => "SpecChanged",
+            Self::Override => "Override",
+            Self::Peer => "Peer",
+        }
+    }
+}
+
 /// What one guard asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bid {
@@ -153,6 +172,11 @@ pub enum Hold {
     },
     /// The target was not seen.
     NoTarget,
+    /// A newer leader has written this floor: only it may lower.
+    Fenced {
+        stored: u64,
+        ours: u64,
+    },
 }
 
 /// How far the readings can be believed.

@@ -1,8 +1,16 @@
 //! The engine: every policy's machine, the fleet's brake, and the writes that follow.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use crate::brake::{Brakes, Trip};
 use crate::decision::{Decision, Notice};
 use crate::event::Event;
-use crate::key::PolicyKey;
+use crate::fleet::Fleet;
+use crate::key::{PolicyKey, TargetKey};
+use crate::plan;
+use crate::standing::Standing;
 use crate::time::Timestamp;
 use crate::write::{Outcome, Write};
 
@@ -14,51 +22,382 @@ use crate::write::{Outcome, Write};
 #[derive(Debug)]
 pub struct Engine {
     epoch: u64,
+    fleet: Fleet,
+    brakes: Brakes,
+    /// Stored rows by namespace: a namespace is in here once it was told.
+    tables: HashMap<Arc<str>, HashMap<TargetKey, Standing>>,
+    /// Places of workloads that something happened to.
+    dirty: Vec<usize>,
+    wakes: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    changed: Vec<PolicyKey>,
+    notices: Vec<(PolicyKey, Notice)>,
 }
 
 impl Engine {
-    /// `epoch`: of this leadership; above every epoch stored before it. Rows with a higher one raise it by themselves.
+    /// `epoch`: of this leadership; above every epoch stored before it.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
-        Self { epoch }
+        Self {
+            epoch,
+            fleet: Fleet::default(),
+            brakes: Brakes::default(),
+            tables: HashMap::new(),
+            dirty: Vec::new(),
+            wakes: BinaryHeap::new(),
+            changed: Vec::new(),
+            notices: Vec::new(),
+        }
     }
 
     /// Something happened. Nothing is decided before the next [`Engine::poll`].
     pub fn observe(&mut self, event: Event, now: Timestamp) {
-        let _ = (event, now, self.epoch);
+        match event {
+            Event::Policy(key, policy) => {
+                if let Some(old) = self.fleet.policy(&key).map(|workload| Arc::clone(&workload.policy.source)) {
+                    self.brakes.leaves(&old, &key.namespace, &key.name);
+                }
+                self.brakes.joins(&policy.source, &key.namespace, &key.name);
+                let place = self.fleet.add(key, policy, now);
+                self.dirty.push(place);
+            }
+            Event::PolicyGone(key) => {
+                if let Some((place, workload)) = self.fleet.policy_mut(&key) {
+                    workload.gone_since = Some(now);
+                    let source = Arc::clone(&workload.policy.source);
+                    self.brakes.leaves(&source, &key.namespace, &key.name);
+                    self.dirty.push(place);
+                }
+            }
+            Event::Target(key, target) => self.fleet.target(&key, target, now, &mut self.dirty),
+            Event::Scaler(key, scaler) => {
+                for place in self.fleet.places(&key) {
+                    if let Some(workload) = self.fleet.get_mut(place) {
+                        workload.scaler = Some(scaler.clone());
+                        self.dirty.push(place);
+                    }
+                }
+                self.fleet.remember_scaler(key, scaler);
+            }
+            Event::Observed(key, observation) => {
+                if let Some((place, workload)) = self.fleet.policy_mut(&key) {
+                    workload.observe(&observation, now);
+                    self.dirty.push(place);
+                }
+            }
+            Event::History(key, signal, samples) => {
+                if let Some((place, workload)) = self.fleet.policy_mut(&key) {
+                    workload.back_fill(signal, &samples, now);
+                    self.dirty.push(place);
+                }
+            }
+            Event::Overrides(key, overrides) => {
+                if let Some((place, workload)) = self.fleet.policy_mut(&key) {
+                    workload.overrides = overrides;
+                    self.dirty.push(place);
+                }
+            }
+            Event::Table { namespace, rows } => self.table(&namespace, rows, now),
+        }
     }
 
     /// Decides every policy that an event or the time concerns, and returns the writes that follow, in order.
     pub fn poll(&mut self, now: Timestamp) -> Vec<Write> {
-        let _ = now;
-        Vec::new()
+        let mut due = core::mem::take(&mut self.dirty);
+        while let Some(&Reverse((at, place))) = self.wakes.peek()
+            && at <= now
+        {
+            self.wakes.pop();
+            if let Some(workload) = self.fleet.get_mut(place) {
+                workload.scheduled = None;
+                due.push(place);
+            }
+        }
+        if due.is_empty() {
+            self.dirty = due;
+            return Vec::new();
+        }
+        due.sort_unstable();
+        due.dedup();
+
+        for &place in &due {
+            self.assess(place, now);
+        }
+        for &place in &due {
+            self.decide(place, now);
+        }
+        // The larger floor of two policies on one target holds: the owner looks at its peers once more.
+        let owners = self.fleet.settle_peers(&due);
+        for &place in &owners {
+            self.decide(place, now);
+        }
+        due.extend(owners);
+        due.sort_unstable();
+        due.dedup();
+        let writes = self.plan(&due, now);
+        self.collect_news(&due, now);
+        due.clear();
+        // Keep the allocation, and what became dirty meanwhile.
+        due.append(&mut self.dirty);
+        self.dirty = due;
+        writes
     }
 
     /// Tells how a write ended.
     pub fn acknowledged(&mut self, write: &Write, outcome: Outcome, now: Timestamp) {
-        let _ = (write, outcome, now);
+        match write {
+            Write::Floors { namespace, rows, vanish } => {
+                for (target, row) in rows {
+                    self.row_ended(namespace, target, Some(row), outcome, now);
+                }
+                for target in vanish {
+                    self.row_ended(namespace, target, None, outcome, now);
+                }
+            }
+            Write::Replicas(write) => {
+                for place in self.fleet.places(&write.target) {
+                    let Some(workload) = self.fleet.get_mut(place) else { continue };
+                    workload.delivery.replicas.ended(outcome, now);
+                    if outcome == Outcome::Done
+                        && let Some(Some(target)) = &mut workload.target
+                    {
+                        // The watch will say so; until then this is the best knowledge.
+                        target.replicas = write.to;
+                    }
+                    self.dirty.push(place);
+                }
+            }
+            Write::Bounds(write) => {
+                for place in self.fleet.places(&write.target) {
+                    let Some(workload) = self.fleet.get_mut(place) else { continue };
+                    workload.delivery.bounds.ended(outcome, now);
+                    if outcome == Outcome::Done
+                        && let Some(Some(scaler)) = &mut workload.scaler
+                        && scaler.name == write.scaler
+                    {
+                        (scaler.min, scaler.max, scaler.kept) = (write.bounds.min, write.bounds.max, write.kept);
+                    }
+                    self.dirty.push(place);
+                }
+            }
+        }
     }
 
     /// When to poll again if nothing happens before; [`Timestamp::NEVER`] if never.
     #[must_use]
     pub fn next_wake(&self) -> Timestamp {
-        Timestamp::NEVER
+        if self.dirty.is_empty() {
+            self.wakes.peek().map_or(Timestamp::NEVER, |&Reverse((at, _))| at)
+        } else {
+            Timestamp(0)
+        }
     }
 
     /// The last decision about a policy.
     #[must_use]
     pub fn decision(&self, policy: &PolicyKey) -> Option<&Decision> {
-        let _ = policy;
-        None
+        self.fleet.policy(policy)?.decision.as_ref()
+    }
+
+    /// Every policy with its last decision.
+    pub fn decisions(&self) -> impl Iterator<Item = (&PolicyKey, &Decision)> {
+        self.fleet.all().filter_map(|workload| Some((&workload.key, workload.decision.as_ref()?)))
+    }
+
+    /// Every target that the engine wants to hear of: of policies, of what they depend on, and of stored floors whose
+    /// policy is gone.
+    pub fn targets(&self) -> impl Iterator<Item = &TargetKey> {
+        self.fleet.targets()
     }
 
     /// Policies whose decision changed since the last call, each once: their status may need a write.
     pub fn changed(&mut self) -> Vec<PolicyKey> {
-        Vec::new()
+        let mut changed = core::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        changed
     }
 
     /// What is worth telling since the last call.
     pub fn notices(&mut self) -> Vec<(PolicyKey, Notice)> {
-        Vec::new()
+        core::mem::take(&mut self.notices)
     }
 }
+
+impl Engine {
+    fn table(&mut self, namespace: &Arc<str>, rows: Vec<(TargetKey, Standing)>, now: Timestamp) {
+        let rows: HashMap<_, _> = rows.into_iter().collect();
+        for place in self.fleet.in_namespace(namespace) {
+            let Some(workload) = self.fleet.get_mut(place) else { continue };
+            let row = rows.get(&workload.policy.target);
+            if workload.has_floor() {
+                workload.found(row, now);
+            }
+            workload.delivery.seen(row);
+            self.dirty.push(place);
+        }
+        for (target, row) in &rows {
+            if self.fleet.places(target).is_empty() {
+                // A floor whose policy went away while nobody looked.
+                let place = self.fleet.add_orphan(target, row, now);
+                self.dirty.push(place);
+            }
+        }
+        self.tables.insert(Arc::clone(namespace), rows);
+    }
+
+    fn assess(&mut self, place: usize, now: Timestamp) {
+        let Some(workload) = self.fleet.get_mut(place) else { return };
+        let table = self.tables.get(&workload.policy.target.namespace);
+        if !workload.has_floor() && workload.seen().is_some() {
+            match table {
+                Some(rows) => {
+                    let row = rows.get(&workload.policy.target);
+                    workload.found(row, now);
+                    workload.delivery.seen(row);
+                }
+                None if workload.policy.mode == crate::policy::Mode::Observe => workload.found(None, now),
+                None => {}
+            }
+        }
+        let stored = workload.delivery.stored().map_or(0, |row| row.epoch);
+        workload.fenced = (stored > self.epoch).then_some((stored, self.epoch));
+        workload.assess(now);
+        let falling = workload.falling(now);
+        let changed = falling != core::mem::replace(&mut workload.voted, falling);
+        if !changed && !falling && workload.brake.is_none() {
+            return;
+        }
+        let (key, policy) = (workload.key.clone(), Arc::clone(&workload.policy));
+        if changed {
+            self.brakes.vote(&policy.source, &key.namespace, &key.name, falling);
+        }
+        match self.brakes.look(&policy.source, policy.fall.hold_for, now) {
+            Trip::Unchanged => {}
+            Trip::Began(hold) => {
+                let source = Arc::clone(&policy.source);
+                let (namespaces, of) = (hold.namespaces, hold.of);
+                self.notices.push((key, Notice::BrakeBegan { source, namespaces, of }));
+            }
+            Trip::Ended => self.notices.push((key, Notice::BrakeEnded { source: Arc::clone(&policy.source) })),
+        }
+    }
+
+    fn decide(&mut self, place: usize, now: Timestamp) {
+        let dependency = self.fleet.failing_dependency(place);
+        let (peer, owned_by_older) = self.fleet.peers(place);
+        let Some(workload) = self.fleet.get_mut(place) else { return };
+        (workload.peer, workload.owned_by_older) = (peer, owned_by_older);
+        workload.dependency = dependency;
+        workload.brake = self.brakes.on(&workload.policy.source, now);
+        if workload.decide(now) {
+            self.changed.push(workload.key.clone());
+        }
+    }
+
+    /// The writes of all `due`: the tables' rows first, one write a namespace; then the raises, then what only follows.
+    fn plan(&mut self, due: &[usize], now: Timestamp) -> Vec<Write> {
+        let mut tables: BTreeMap<Arc<str>, Table> = BTreeMap::new();
+        let (mut replicas, mut bounds) = (Vec::new(), Vec::new());
+        for &place in due {
+            let Some(workload) = self.fleet.get_mut(place) else { continue };
+            let planned = plan::plan(workload, self.epoch, now);
+            if let Some(row) = planned.row {
+                tables.entry(Arc::clone(&row.0.namespace)).or_default().rows.push(row);
+            }
+            if let Some(target) = planned.vanish {
+                tables.entry(Arc::clone(&target.namespace)).or_default().vanish.push(target);
+            }
+            replicas.extend(planned.replicas.map(Write::Replicas));
+            bounds.extend(planned.bounds.map(Write::Bounds));
+            let key = &workload.key;
+            self.notices.extend(workload.notices.drain(..).map(|notice| (key.clone(), notice)));
+        }
+        let tables =
+            tables.into_iter().map(|(namespace, Table { rows, vanish })| Write::Floors { namespace, rows, vanish });
+        tables.chain(replicas).chain(bounds).collect()
+    }
+
+    fn collect_news(&mut self, due: &[usize], now: Timestamp) {
+        announce_shared_rises(&self.fleet, &mut self.notices);
+        for &place in due {
+            let Some(workload) = self.fleet.get_mut(place) else { continue };
+            let wake = workload.next_wake(now);
+            if workload.scheduled.is_none_or(|scheduled| wake < scheduled) {
+                workload.scheduled = Some(wake);
+                self.wakes.push(Reverse((wake, place)));
+            }
+        }
+    }
+
+    fn row_ended(
+        &mut self,
+        namespace: &Arc<str>,
+        target: &TargetKey,
+        row: Option<&Standing>,
+        outcome: Outcome,
+        now: Timestamp,
+    ) {
+        for place in self.fleet.places(target) {
+            let Some(workload) = self.fleet.get_mut(place) else { continue };
+            workload.delivery.row.ended(outcome, now);
+            match (outcome, row) {
+                (Outcome::Done, Some(row)) => workload.delivery.written(row),
+                (Outcome::Done, None) => {
+                    workload.delivery.seen(None);
+                    if workload.gone_since.is_some() {
+                        self.fleet.remove(place);
+                        continue;
+                    }
+                }
+                (Outcome::Conflict | Outcome::Failed, _) => {}
+            }
+            self.dirty.push(place);
+        }
+        if outcome == Outcome::Done
+            && let Some(rows) = self.tables.get_mut(namespace)
+        {
+            match row {
+                Some(row) => rows.insert(target.clone(), row.clone()),
+                None => rows.remove(target),
+            };
+        }
+    }
+}
+
+/// What changes in one namespace's table.
+#[derive(Debug, Default)]
+struct Table {
+    rows: Vec<(TargetKey, Standing)>,
+    vanish: Vec<TargetKey>,
+}
+
+/// A rise of more than x2 that many policies of one source share is announced once, not a thousand times.
+fn announce_shared_rises(fleet: &Fleet, notices: &mut Vec<(PolicyKey, Notice)>) {
+    let steep = |notice: &Notice| matches!(notice, Notice::Raised { from, to, .. } if *to > from.saturating_mul(2));
+    let mut shared: HashMap<Arc<str>, u32> = HashMap::new();
+    for (key, _) in notices.iter().filter(|(_, notice)| steep(notice)) {
+        if let Some(workload) = fleet.policy(key) {
+            *shared.entry(Arc::clone(&workload.policy.source)).or_default() += 1;
+        }
+    }
+    shared.retain(|_, policies| *policies >= SHARED_FROM);
+    if shared.is_empty() {
+        return;
+    }
+    let source_of = |key: &PolicyKey| fleet.policy(key).map(|workload| Arc::clone(&workload.policy.source));
+    let mut told: HashMap<Arc<str>, PolicyKey> = HashMap::new();
+    notices.retain(|(key, notice)| {
+        let source = source_of(key).filter(|source| steep(notice) && shared.contains_key(source));
+        source.is_none_or(|source| {
+            told.entry(source).or_insert_with(|| key.clone());
+            false
+        })
+    });
+    for (source, key) in told {
+        let policies = shared.get(&source).copied().unwrap_or_default();
+        notices.push((key, Notice::SharedRise { source, policies }));
+    }
+}
+
+/// Fewer rises are told one by one.
+const SHARED_FROM: u32 = 10;

@@ -8,15 +8,31 @@
 //!                                               (the one place where a floor can fall)
 //! ```
 
+mod brake;
 mod decision;
+mod delivery;
+mod doubts;
 mod engine;
 mod event;
+mod facts;
+mod fleet;
+mod guards;
+mod judge;
 mod key;
+mod pace;
+mod plan;
 mod policy;
+mod readiness;
+mod ring;
 mod sample;
+mod signal;
 mod standing;
+mod step;
 mod target;
 mod time;
+mod view;
+mod warrant;
+mod workload;
 mod write;
 
 pub use decision::{

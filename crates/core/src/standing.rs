@@ -39,6 +39,30 @@ pub struct Standing {
     pub released: bool,
 }
 
+impl Standing {
+    /// A floor with no history.
+    #[must_use]
+    pub fn at(replicas: u32, now: Timestamp) -> Self {
+        Self {
+            replicas,
+            policy: "".into(),
+            uid: "".into(),
+            reason: "".into(),
+            epoch: 0,
+            seq: 0,
+            observed_at: now,
+            doubt: None,
+            fall: None,
+            step: None,
+            not_before: None,
+            pause_ms: 0,
+            zero_since: None,
+            run_down: None,
+            released: false,
+        }
+    }
+}
+
 /// A moment and the replicas (or need) of that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Onset {

@@ -46,6 +46,14 @@ pub struct Scaler {
     pub owned: bool,
 }
 
+impl Scaler {
+    /// The bounds that stand on it now.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds { min: self.min, max: self.max }
+    }
+}
+
 /// The owner's bounds, kept on the scaler while ours stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {

@@ -1,0 +1,193 @@
+//! What was written for one workload, what is under way, and how often it had to be undone.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use crate::standing::Standing;
+use crate::time::Timestamp;
+use crate::write::Outcome;
+
+/// The three writes that a workload may have under way, each at most once.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    pub(crate) row: Lane,
+    pub(crate) replicas: Lane,
+    pub(crate) bounds: Lane,
+    /// The row as it is stored: acknowledged, or seen.
+    stored: Option<Standing>,
+    /// What the target had last satisfied: below it, somebody else wrote.
+    satisfied: u32,
+    undos: VecDeque<Timestamp>,
+    /// When replicas were last lowered.
+    pub(crate) lowered_at: Option<Timestamp>,
+}
+
+/// One kind of write: under way or not, and when to try again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lane {
+    under_way: bool,
+    failures: u32,
+    not_before: Timestamp,
+}
+
+impl Lane {
+    pub(crate) fn is_free(&self, now: Timestamp) -> bool {
+        !self.under_way && now >= self.not_before
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.under_way = true;
+    }
+
+    /// A conflict is news, not a failure: the truth is on its way, and the next try comes soon.
+    pub(crate) fn ended(&mut self, outcome: Outcome, now: Timestamp) {
+        self.under_way = false;
+        match outcome {
+            Outcome::Done => {
+                self.failures = 0;
+                self.not_before = now;
+            }
+            Outcome::Conflict => self.not_before = now.plus(FIRST_RETRY),
+            Outcome::Failed => {
+                let doublings = self.failures.min(16);
+                self.failures += 1;
+                self.not_before = now.plus(FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY));
+            }
+        }
+    }
+
+    /// When a refused write is tried again; `None` if nothing waits.
+    pub(crate) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        (!self.under_way && self.not_before > now).then_some(self.not_before)
+    }
+}
+
+impl Delivery {
+    pub(crate) fn stored(&self) -> Option<&Standing> {
+        self.stored.as_ref()
+    }
+
+    /// The table holds this floor or more.
+    pub(crate) fn has(&self, floor: u32) -> bool {
+        self.stored.as_ref().is_some_and(|row| row.replicas >= floor && !row.released)
+    }
+
+    /// A row that is newer than what is known to be stored.
+    pub(crate) fn is_news(&self, row: &Standing) -> bool {
+        self.stored.as_ref().is_none_or(|known| (row.epoch, row.seq) > (known.epoch, known.seq))
+    }
+
+    /// The table was seen. An echo of an older state says nothing.
+    pub(crate) fn seen(&mut self, row: Option<&Standing>) {
+        match row {
+            Some(row) if self.is_news(row) => self.stored = Some(row.clone()),
+            Some(_) => {}
+            None => self.stored = None,
+        }
+    }
+
+    pub(crate) fn written(&mut self, row: &Standing) {
+        self.stored = Some(row.clone());
+    }
+
+    /// Looks at the target's replicas against what must stand; true if somebody else wrote below what already stood.
+    pub(crate) fn look(&mut self, replicas: u32, enforced: u32) -> bool {
+        let overwritten = replicas < enforced && replicas < self.satisfied;
+        self.satisfied = replicas.min(enforced);
+        overwritten
+    }
+
+    /// Remembers an undo; the number in the last ten minutes if it passed the limit just now.
+    pub(crate) fn undone(&mut self, now: Timestamp) -> Option<u32> {
+        let before = self.contested(now);
+        if self.undos.len() == UNDOS_KEPT {
+            self.undos.pop_front();
+        }
+        self.undos.push_back(now);
+        if before.is_none() { self.contested(now) } else { None }
+    }
+
+    /// How many undos the last ten minutes saw, if they are too many.
+    pub(crate) fn contested(&self, now: Timestamp) -> Option<u32> {
+        let recent = self.undos.iter().filter(|&&at| now.since(at) < CONTESTED_WITHIN).count();
+        (recent >= CONTESTED_FROM).then_some(recent as u32)
+    }
+}
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// An API server that is back after an outage should not wait longer for a floor.
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
+
+/// Three undos in ten minutes are no accident: another writer fights.
+const CONTESTED_FROM: usize = 3;
+const CONTESTED_WITHIN: Duration = Duration::from_secs(600);
+const UNDOS_KEPT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(n: u64) -> Timestamp {
+        Timestamp(n * 1000)
+    }
+
+    fn row(replicas: u32, epoch: u64, seq: u64) -> Standing {
+        Standing { epoch, seq, ..Standing::at(replicas, second(0)) }
+    }
+
+    #[test]
+    fn a_failed_write_waits_longer_each_time_and_a_done_one_forgets() {
+        let mut lane = Lane::default();
+        lane.start();
+        assert!(!lane.is_free(second(100)));
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            lane.start();
+            lane.ended(Outcome::Failed, second(0));
+            waits.push(lane.retry_at(second(0)).map(|at| at.0 / 1000));
+        }
+        assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), Some(15), Some(15)]);
+        lane.ended(Outcome::Done, second(20));
+        assert!(lane.is_free(second(20)));
+        lane.ended(Outcome::Conflict, second(20));
+        assert_eq!(lane.retry_at(second(20)), Some(second(21)));
+        assert!(lane.is_free(second(21)));
+    }
+
+    #[test]
+    fn three_undos_in_ten_minutes_are_contested() {
+        let mut delivery = Delivery::default();
+        assert_eq!(delivery.undone(second(0)), None);
+        assert_eq!(delivery.undone(second(10)), None);
+        assert_eq!(delivery.undone(second(599)), Some(3));
+        assert_eq!(delivery.undone(second(599)), None, "told once");
+        assert_eq!(delivery.contested(second(599)), Some(4));
+        assert_eq!(delivery.contested(second(1199)), None);
+    }
+
+    #[test]
+    fn only_what_stood_can_be_overwritten() {
+        let mut delivery = Delivery::default();
+        assert!(!delivery.look(2, 6), "it never stood");
+        assert!(!delivery.look(6, 6));
+        assert!(delivery.look(2, 6));
+        assert!(!delivery.look(2, 6), "the same write, seen again");
+        assert!(!delivery.look(8, 6));
+        assert!(!delivery.look(7, 6), "above the floor anybody may write");
+        assert!(!delivery.look(7, 9), "the floor rose");
+    }
+
+    #[test]
+    fn echoes_of_older_rows_say_nothing() {
+        let mut delivery = Delivery::default();
+        assert!(!delivery.has(1));
+        delivery.written(&row(8, 2, 5));
+        delivery.seen(Some(&row(10, 2, 4)));
+        assert!(delivery.has(8) && !delivery.has(9));
+        delivery.seen(Some(&row(10, 2, 6)));
+        assert!(delivery.has(10));
+        delivery.seen(None);
+        assert!(!delivery.has(1));
+    }
+}

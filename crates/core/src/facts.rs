@@ -1,0 +1,73 @@
+//! The facts of one moment, gathered once: what the doubts and the guards look at.
+
+use core::time::Duration;
+
+use crate::judge::ErrorShare;
+use crate::policy::Policy;
+use crate::sample::Unknown;
+use crate::standing::Standing;
+use crate::target::Rollout;
+use crate::time::Timestamp;
+
+/// Everything that one decision is made from.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) policy: &'a Policy,
+    pub(crate) standing: &'a Standing,
+    /// The static bounds in force.
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    pub(crate) replicas: u32,
+    pub(crate) rollout: Rollout,
+    /// Since when this rollout runs.
+    pub(crate) rollout_since: Timestamp,
+    /// The first signal that says nothing, by its place, and why; `None` place: the errors or no signal at all.
+    pub(crate) unknown: Option<(Option<usize>, Unknown)>,
+    /// The need of the arriving load, unrounded, as far as it is believed; a lower bound while anything is unknown.
+    pub(crate) level: f64,
+    /// The same with the waiting work; `None` where no backlog is asked for.
+    pub(crate) backlog_level: Option<f64>,
+    pub(crate) window_peak: f64,
+    pub(crate) hour_peak: f64,
+    /// Every signal is a confirmed zero, backlogs too.
+    pub(crate) zero: bool,
+    pub(crate) have: u32,
+    pub(crate) want: u32,
+    pub(crate) full: bool,
+    pub(crate) errors: ErrorShare,
+    /// Pods that were ready and are not, and how many were, where that is enough to doubt.
+    pub(crate) failing: Option<(u32, u32)>,
+    /// The first failing dependency, by its place in `dependsOn`.
+    pub(crate) dependency: Option<usize>,
+    pub(crate) brake: Option<BrakeHold>,
+    /// The last step that was taken back: from, to.
+    pub(crate) undone: Option<(u32, u32)>,
+    /// The larger floor of a younger policy on the same target.
+    pub(crate) peer: u32,
+}
+
+/// A tripped brake, as one workload sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BrakeHold {
+    pub(crate) namespaces: u32,
+    pub(crate) of: u32,
+    pub(crate) until: Timestamp,
+}
+
+impl Facts<'_> {
+    /// The pods have said for `holdAtMost` that something is wrong: the known demand is followed all the same.
+    pub(crate) fn overdue(&self) -> bool {
+        self.standing.doubt.is_some_and(|doubt| self.now.since(doubt.since) >= self.policy.hold_at_most)
+    }
+
+    /// Every signal has been a confirmed zero for so long that nothing that the pods do holds the floor any more (law L6).
+    pub(crate) fn exhausted(&self) -> bool {
+        self.zero && self.standing.zero_since.is_some_and(|since| self.now.since(since) >= patience(self.policy))
+    }
+}
+
+/// How long a confirmed zero is held against doubts at most.
+pub(crate) fn patience(policy: &Policy) -> Duration {
+    policy.hold_at_most.max(policy.fall.keep_for).max(policy.fall.hold_for)
+}

@@ -1,0 +1,134 @@
+//! A bounded memory of the recent past: `N` buckets of time, each with its peak and its count. No allocation.
+
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Peaks and counts of the last `span`, in `N` buckets.
+///
+/// The oldest bucket is forgotten whole, so a peak is remembered for `span` at least and `span * (1 + 1/N)` at most:
+/// the error is on the safe side.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring<const N: usize> {
+    width: u64,
+    /// Number of the newest bucket: `at / width`.
+    newest: u64,
+    peaks: [f32; N],
+    counts: [u16; N],
+}
+
+impl<const N: usize> Ring<N> {
+    pub(crate) fn new(span: Duration) -> Self {
+        // One bucket more than the span needs would be cut off when the newest is still empty, hence N - 1.
+        let width = u64::try_from(span.as_millis()).unwrap_or(u64::MAX) / (N as u64 - 1).max(1);
+        Self { width: width.max(1), newest: 0, peaks: [0.0; N], counts: [0; N] }
+    }
+
+    /// Remembers a value. One older than the ring reaches is forgotten at once.
+    pub(crate) fn record(&mut self, at: Timestamp, value: f64) {
+        if let Some(slot) = self.slot(at) {
+            // Rounded up: a peak that is remembered as a little less could let a floor fall by one too many.
+            self.peaks[slot] = self.peaks[slot].max(round_up(value));
+        }
+    }
+
+    /// Counts a tick.
+    pub(crate) fn count(&mut self, at: Timestamp) {
+        if let Some(slot) = self.slot(at) {
+            self.counts[slot] = self.counts[slot].saturating_add(1);
+        }
+    }
+
+    /// The highest value that is still remembered at `now`; zero if none.
+    pub(crate) fn peak(&self, now: Timestamp) -> f64 {
+        self.remembered(now).fold(0.0_f32, |peak, slot| peak.max(self.peaks[slot])).into()
+    }
+
+    /// Ticks that are still remembered at `now`, and the span that they are remembered over.
+    pub(crate) fn counted(&self, now: Timestamp) -> (u32, Duration) {
+        let span = self.width.saturating_mul(N as u64 - 1).saturating_add(now.0 % self.width);
+        let count = self.remembered(now).map(|slot| u32::from(self.counts[slot])).sum();
+        (count, Duration::from_millis(span))
+    }
+
+    /// Slots of the buckets that `now` still reaches.
+    fn remembered(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+        let newest = self.newest;
+        let passed = (now.0 / self.width).saturating_sub(newest).min(N as u64);
+        (0..N as u64 - passed).filter_map(move |age| Some((newest.checked_sub(age)? % N as u64) as usize))
+    }
+
+    fn slot(&mut self, at: Timestamp) -> Option<usize> {
+        self.advance(at);
+        let bucket = at.0 / self.width;
+        (self.newest - bucket < N as u64).then_some((bucket % N as u64) as usize)
+    }
+
+    /// Forgets what has passed out of reach. A clock that goes back forgets nothing.
+    fn advance(&mut self, now: Timestamp) {
+        let bucket = now.0 / self.width;
+        if bucket <= self.newest {
+            return;
+        }
+        let passed = (bucket - self.newest).min(N as u64);
+        for step in 1..=passed {
+            let slot = ((bucket - passed + step) % N as u64) as usize;
+            self.peaks[slot] = 0.0;
+            self.counts[slot] = 0;
+        }
+        self.newest = bucket;
+    }
+}
+
+/// The nearest `f32` that is not below `value`.
+fn round_up(value: f64) -> f32 {
+    let near = value as f32;
+    if f64::from(near) < value { near.next_up() } else { near }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minute(n: u64) -> Timestamp {
+        Timestamp(n * 60_000)
+    }
+
+    #[test]
+    fn a_peak_lasts_for_the_span_and_not_much_longer() {
+        let mut ring = Ring::<11>::new(Duration::from_secs(600));
+        ring.record(minute(100), 7.0);
+        ring.record(minute(105), 3.0);
+        assert_eq!(ring.peak(minute(110)), 7.0);
+        assert_eq!(ring.peak(minute(111)), 3.0);
+        assert_eq!(ring.peak(minute(116)), 0.0);
+    }
+
+    #[test]
+    fn the_past_can_be_filled_in_and_a_clock_may_go_back() {
+        let mut ring = Ring::<11>::new(Duration::from_secs(600));
+        ring.record(minute(100), 1.0);
+        ring.record(minute(95), 5.0);
+        ring.record(minute(10), 9.0);
+        assert_eq!(ring.peak(minute(50)), 5.0);
+        assert_eq!(ring.peak(minute(100)), 5.0);
+    }
+
+    #[test]
+    fn counts_say_the_span_that_they_cover() {
+        let mut ring = Ring::<11>::new(Duration::from_secs(600));
+        for n in 0..40 {
+            ring.count(Timestamp(n * 15_000));
+        }
+        let (have, span) = ring.counted(Timestamp(40 * 15_000));
+        assert_eq!((have, span), (40, Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn a_remembered_peak_is_never_less_than_the_value() {
+        let mut ring = Ring::<4>::new(Duration::from_secs(60));
+        let value = 16_777_217.0;
+        ring.record(minute(1), value);
+        assert!(ring.peak(minute(1)) >= value);
+    }
+}

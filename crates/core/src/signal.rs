@@ -1,0 +1,201 @@
+//! One signal of one policy: its judge, its window, and the need that it speaks of.
+
+use core::time::Duration;
+
+use crate::judge::Judge;
+use crate::policy::{Policy, Signal};
+use crate::ring::Ring;
+use crate::sample::{Answer, Reading, Sample, SignalAnswer, Unknown};
+use crate::time::Timestamp;
+
+/// What is known of one signal. Rebuilt from the source after a restart, never stored.
+#[derive(Clone, Debug)]
+pub(crate) struct SignalState {
+    load_judge: Judge,
+    backlog_judge: Judge,
+    /// The last tick's reading of the arriving load.
+    reading: Reading,
+    backlog: Option<Reading>,
+    /// When the last tick was, and when its sample was taken.
+    heard_at: Option<Timestamp>,
+    taken_at: Option<Timestamp>,
+    /// Peaks of the need, unrounded, over the policy's window; and its known ticks.
+    window: Ring<WINDOW_BUCKETS>,
+    /// Peaks of the need over the last hour: what an unusual fall is measured against.
+    hour: Ring<HOUR_BUCKETS>,
+    /// Known without a gap since then.
+    known_since: Option<Timestamp>,
+    known_last: Timestamp,
+}
+
+/// Whether a window's samples speak for the whole of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fullness {
+    pub(crate) full: bool,
+    pub(crate) have: u32,
+    pub(crate) want: u32,
+}
+
+impl SignalState {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self {
+            load_judge: Judge::new(),
+            backlog_judge: Judge::new(),
+            reading: NEVER_SEEN,
+            backlog: None,
+            heard_at: None,
+            taken_at: None,
+            window: Ring::new(policy.window),
+            hour: Ring::new(HOUR),
+            known_since: None,
+            known_last: Timestamp(0),
+        }
+    }
+
+    /// One tick of the source. `ceiling` limits what the peaks remember: a rise that was seen only once is not a peak yet.
+    pub(crate) fn observe(&mut self, answer: &SignalAnswer, signal: &Signal, policy: &Policy, now: Timestamp) {
+        self.reading = self.load_judge.judge(&answer.load, signal, now);
+        self.backlog = match (&answer.backlog, signal.drain_within) {
+            (Some(backlog), Some(_)) => Some(self.backlog_judge.judge(backlog, signal, now)),
+            (None, Some(_)) => Some(NEVER_SEEN),
+            (_, None) => None,
+        };
+        self.heard_at = Some(now);
+        if let Answer::Value(sample) = &answer.load {
+            self.taken_at = Some(sample.at.min(now));
+        }
+        if self.reading.unknown().is_none() {
+            self.known(now, policy.resolution);
+        }
+    }
+
+    /// The need of the tick at `now`, as far as it is believed, for the peaks.
+    pub(crate) fn remember(&mut self, level: f64, now: Timestamp) {
+        self.window.record(now, level);
+        self.hour.record(now, level);
+    }
+
+    /// The past of this signal, oldest first.
+    ///
+    /// Only what ends where the live ticks begin makes the window fuller; every believable value raises the peaks.
+    pub(crate) fn back_fill(&mut self, samples: &[Sample], signal: &Signal, policy: &Policy, now: Timestamp) {
+        let gap = policy.resolution.saturating_mul(2);
+        let first_live = self.known_since.unwrap_or(now);
+        let mut run: Option<(Timestamp, Timestamp)> = None;
+        let mut judge = Judge::new();
+        for sample in samples.iter().filter(|sample| sample.at < first_live && sample.at <= now) {
+            let reading = judge.judge(&Answer::Value(*sample), signal, sample.at);
+            let level = level_of(&reading, None, signal, policy);
+            self.window.record(sample.at, level);
+            self.hour.record(sample.at, level);
+            if reading.unknown().is_some() {
+                continue;
+            }
+            if run.is_none_or(|(_, last)| sample.at.since(last) >= policy.resolution / 2) {
+                self.window.count(sample.at);
+            }
+            run = match run {
+                Some((first, last)) if sample.at.since(last) <= gap => Some((first, sample.at.max(last))),
+                Some(_) | None => Some((sample.at, sample.at)),
+            };
+        }
+        self.load_judge = if self.heard_at.is_none() { judge } else { self.load_judge.clone() };
+        if let Some((first, last)) = run
+            && first_live.since(last) <= gap
+        {
+            self.known_since = Some(first);
+            self.known_last = self.known_last.max(last);
+        }
+    }
+
+    /// The reading now: one that nothing renewed within `maxAge` is no information any more.
+    pub(crate) fn reading(&self, signal: &Signal, now: Timestamp) -> Reading {
+        let Some(heard_at) = self.heard_at else { return NEVER_SEEN };
+        let age = now.since(self.taken_at.unwrap_or(heard_at).min(heard_at));
+        if self.reading.unknown().is_none() && age > signal.max_age {
+            return Reading::Unknown { why: Unknown::Stale { age }, at_least: 0.0 };
+        }
+        self.reading
+    }
+
+    /// Why the waiting work is not known; `None` where it is, or where none is asked for.
+    pub(crate) fn backlog_unknown(&self) -> Option<Unknown> {
+        self.backlog.and_then(|reading| reading.unknown())
+    }
+
+    /// Replicas that the arriving load needs, unrounded; a lower bound where the reading is `Unknown`.
+    pub(crate) fn level(&self, signal: &Signal, policy: &Policy, now: Timestamp) -> f64 {
+        level_of(&self.reading(signal, now), None, signal, policy)
+    }
+
+    /// Replicas that the arriving load and the waiting work need, unrounded.
+    pub(crate) fn backlog_level(&self, signal: &Signal, policy: &Policy, now: Timestamp) -> Option<f64> {
+        let backlog = self.backlog?;
+        Some(level_of(&self.reading(signal, now), Some(backlog), signal, policy))
+    }
+
+    pub(crate) fn window_peak(&self, now: Timestamp) -> f64 {
+        self.window.peak(now)
+    }
+
+    pub(crate) fn hour_peak(&self, now: Timestamp) -> f64 {
+        self.hour.peak(now)
+    }
+
+    pub(crate) fn taken_at(&self) -> Option<Timestamp> {
+        self.taken_at
+    }
+
+    /// 90 % of the expected samples, and no gap over two resolutions, over the whole window.
+    pub(crate) fn fullness(&self, policy: &Policy, now: Timestamp) -> Fullness {
+        let (have, span) = self.window.counted(now);
+        let resolution = policy.resolution.as_secs_f64().max(0.001);
+        let want = (span.as_secs_f64() / resolution * EXPECTED_SHARE).floor() as u32;
+        let gap = policy.resolution.saturating_mul(2);
+        let whole =
+            self.known_since.is_some_and(|since| now.since(since).saturating_add(policy.resolution) >= policy.window);
+        let current = now.since(self.known_last) <= gap;
+        Fullness { full: whole && current && have >= want.max(1), have, want: want.max(1) }
+    }
+
+    fn known(&mut self, now: Timestamp, resolution: Duration) {
+        let distance = now.since(self.known_last);
+        // The same tick told twice is one tick.
+        if self.known_since.is_some() && distance < resolution / 2 {
+            return;
+        }
+        if self.known_since.is_none() || distance > resolution.saturating_mul(2) {
+            self.known_since = Some(now);
+        }
+        self.known_last = now;
+        self.window.count(now);
+    }
+}
+
+/// `load * (1 + headroom) / capacity`, the waiting work spread over the time to drain it.
+fn level_of(reading: &Reading, backlog: Option<Reading>, signal: &Signal, policy: &Policy) -> f64 {
+    let Some(capacity) = signal.capacity else { return 0.0 };
+    let waiting = match (backlog, signal.drain_within) {
+        (Some(backlog), Some(drain)) => backlog.at_least() / drain.as_secs_f64().max(1.0),
+        (_, _) => 0.0,
+    };
+    let room = 1.0 + f64::from(policy.headroom_percent) / 100.0;
+    (reading.at_least() + waiting) * room / capacity
+}
+
+/// Whole replicas for an unrounded need.
+pub(crate) fn whole(level: f64) -> u32 {
+    // A float that is off by rounding in the last place must not cost a replica.
+    (level - 1e-9).ceil().clamp(0.0, f64::from(u32::MAX)) as u32
+}
+
+const NEVER_SEEN: Reading = Reading::Unknown { why: Unknown::NeverSeen, at_least: 0.0 };
+
+/// Twenty buckets and the one that is being filled: a peak is kept at most 5 % longer than the window.
+const WINDOW_BUCKETS: usize = 21;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const HOUR_BUCKETS: usize = 21;
+
+/// Of the samples that a window should hold, so many must be there.
+const EXPECTED_SHARE: f64 = 0.9;
