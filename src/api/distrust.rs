@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling_policy::WorkloadRef;
-use super::{Quantity, Span, quantity, span, text};
+use super::{Quantity, Span, limits, text};
 
 /// When a low load is not believed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Distrust {
     /// Default: `24h`. From 1s to 168h. A source that says nothing at all is not limited by this: blindness waits for data
     /// or for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "168h", "24h"))]
+    #[x_kube(validation = limits::HOLD_AT_MOST.rule())]
     pub hold_at_most: Option<Span>,
 }
 
@@ -66,21 +66,21 @@ pub struct ErrorsSpec {
     /// The MetricSource to ask. Default: `demand.source`, then `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub source: Option<String>,
 
     /// The share of failed work above which the load is in doubt: `"0.05"` is one in twenty.
     ///
     /// Default: the source's, which is `"0.05"`. Above 0 and at most 1; `"1"` turns the check off.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::above_up_to("0", "1", "0.05"))]
+    #[x_kube(validation = limits::ERRORS_ABOVE.rule())]
     pub above: Option<Quantity>,
 
     /// Work a second under which the share is not judged: two failures of three requests at night say little.
     ///
     /// Default: the source's, which is `"1"`. 0 or more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::zero_or_more("1"))]
+    #[x_kube(validation = limits::MIN_RATE.rule())]
     pub min_rate: Option<Quantity>,
 }
 
@@ -92,9 +92,10 @@ pub struct ErrorsSpec {
         .message("keepFor counts from the onset of the fall, as holdFor does: write a keepFor that is not shorter than holdFor")
 )]
 pub struct UnusualFallSpec {
-    /// How long the floor stays where it was when the fall began. Default: `1h`. From 1s to 24h.
+    /// How long the floor stays where it was when the fall began. Default: `1h`, or `keepFor` where that is shorter. From 1s
+    /// to 24h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "24h", "1h"))]
+    #[x_kube(validation = limits::HOLD_FOR.rule())]
     pub hold_for: Option<Span>,
 
     /// After `holdFor`: the share of the usual need that is kept until `keepFor` is over. Default: 80. From 0 to 100.
@@ -105,7 +106,7 @@ pub struct UnusualFallSpec {
     /// How long `keepPercent` is kept, counted from the onset of the fall. Then the floor comes down at
     /// `scaleDown.halfLife`. Default: `8h`, or `holdFor` where that is longer. From 1s to 168h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "168h", "8h"))]
+    #[x_kube(validation = limits::KEEP_FOR.rule())]
     pub keep_for: Option<Span>,
 
     /// Until the workload's own falls are learned: load under this share of the last hour's peak is an unusual fall.

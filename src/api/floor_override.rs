@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Span, span, text};
+use super::{Span, limits, text};
 
 /// The order. It can't be changed: delete it and create another one.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ pub struct FloorOverrideSpec {
     /// The policy it applies to, in the same namespace. One of `policy`, `selector` and `wholeNamespace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub policy: Option<String>,
 
     /// The policies it applies to, by their labels, those that come later too.
@@ -71,7 +71,7 @@ pub struct FloorOverrideSpec {
 
     /// How long it is obeyed, from its creation. Either this or `until`. From 1s to 168h (7 days).
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "168h", "30m"))]
+    #[x_kube(validation = limits::OVERRIDE_LASTS.rule())]
     pub lasts: Option<Span>,
 
     /// Until when it is obeyed. Either this or `for`. The API server has no clock for its rules, so a time later than 7 days

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::signal::{Coverage, MetricRef, ZeroMeans};
-use super::{Quantity, Span, quantity, span, text};
+use super::{Quantity, Span, limits, text};
 
 /// The server, and the queries that policies share.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -61,23 +61,23 @@ pub struct MetricSourceSpec {
 
     /// How often the source is asked. Default: `15s`. From 100ms to 10m.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("100ms", "10m", "15s"))]
+    #[x_kube(validation = limits::INTERVAL.rule())]
     pub interval: Option<Span>,
 
     /// How long one answer may take; later it counts as none. Default: `10s`, or the interval where that is shorter. From
     /// 100ms to 5m.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("100ms", "5m", "10s"))]
+    #[x_kube(validation = limits::TIMEOUT.rule())]
     pub timeout: Option<Span>,
 
     /// How large one answer may be, in bytes; a larger one counts as none. Default: `16Mi`. Above 0 and at most `1Gi`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::above_up_to("0", "1Gi", "16Mi"))]
+    #[x_kube(validation = limits::BODY_LIMIT.rule())]
     pub body_limit: Option<Quantity>,
 
     /// A sample older than this is no information, for policies that don't say. Default: `2m`. From 1s to 1h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "1h", "2m"))]
+    #[x_kube(validation = limits::MAX_AGE.rule())]
     pub max_age: Option<Span>,
 
     /// Queries that policies share: one query of the source serves every workload that appears in its answer.
@@ -98,7 +98,7 @@ pub struct MetricSourceSpec {
     /// The label that floorkeeper forces to the policy's namespace in queries of policies. Default: `namespace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
-    #[x_kube(validation = text::label_name())]
+    #[x_kube(validation = text::LABEL_NAME.rule())]
     pub inline_namespace_label: Option<String>,
 
     /// Leave queries of policies as they are written: their authors can read everything that this source knows.
@@ -120,6 +120,17 @@ pub struct MetricSourceSpec {
         .message("write names of namespaces, or prefixes that end with '*' such as \"team-*\""))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub allowed_namespaces: Option<Vec<String>>,
+}
+
+impl MetricSourceSpec {
+    /// What a policy reads that names no demand: the one that says so, or the only one.
+    #[must_use]
+    pub fn default_demand(&self) -> Option<&SharedDemand> {
+        match self.demands.as_slice() {
+            [only] => Some(only),
+            demands => demands.iter().find(|demand| demand.default),
+        }
+    }
 }
 
 /// A server that speaks Prometheus' HTTP API.
@@ -185,7 +196,7 @@ pub struct Auth {
 pub struct SecretKey {
     /// Name of the Secret.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub name: String,
 
     /// The key in it.
@@ -199,7 +210,7 @@ pub struct SecretKey {
 pub struct BasicAuth {
     /// A Secret of type `kubernetes.io/basic-auth` in floorkeeper's namespace: keys `username` and `password`.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub secret: String,
 }
 
@@ -209,7 +220,7 @@ pub struct BasicAuth {
 pub struct TlsClient {
     /// A Secret of type `kubernetes.io/tls` in floorkeeper's namespace: keys `tls.crt` and `tls.key`.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub secret: String,
 }
 
@@ -250,7 +261,7 @@ pub enum MetricsApi {
 pub struct SharedDemand {
     /// Name of the demand: policies refer to it. Unique in the source.
     #[schemars(length(max = 63))]
-    #[x_kube(validation = text::short_name())]
+    #[x_kube(validation = text::SHORT_NAME.rule())]
     pub name: String,
 
     /// What a policy reads that names no demand. Default: false; the only demand of a source is its default.
@@ -284,7 +295,7 @@ pub struct SharedDemand {
 
     /// A sample older than this is no information. Default: the source's `maxAge`. From 1s to 1h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "1h", "2m"))]
+    #[x_kube(validation = limits::MAX_AGE.rule())]
     pub max_age: Option<Span>,
 
     /// What makes the demand complete: `Evidence` or `Complete`, as in a policy's signal. Default: `Evidence`.
@@ -302,12 +313,12 @@ pub struct SharedDemand {
 pub struct TargetLabels {
     /// The label with the namespace.
     #[schemars(length(max = 128))]
-    #[x_kube(validation = text::label_name())]
+    #[x_kube(validation = text::LABEL_NAME.rule())]
     pub namespace: String,
 
     /// The label with the workload's name.
     #[schemars(length(max = 128))]
-    #[x_kube(validation = text::label_name())]
+    #[x_kube(validation = text::LABEL_NAME.rule())]
     pub target: String,
 }
 
@@ -339,12 +350,12 @@ pub struct DemandErrors {
 
     /// The share of failed work above which a load is in doubt. Default: `"0.05"`. Above 0 and at most 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::above_up_to("0", "1", "0.05"))]
+    #[x_kube(validation = limits::ERRORS_ABOVE.rule())]
     pub above: Option<Quantity>,
 
     /// Work a second under which the share is not judged. Default: `"1"`. 0 or more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::zero_or_more("1"))]
+    #[x_kube(validation = limits::MIN_RATE.rule())]
     pub min_rate: Option<Quantity>,
 }
 

@@ -13,13 +13,15 @@ mod definitions;
 mod distrust;
 mod floor_override;
 mod floor_table;
+pub(crate) mod limits;
 mod metric_source;
-mod quantity;
+pub mod parse;
+pub(crate) mod quantity;
 mod scaling_policy;
 mod scaling_policy_status;
 mod signal;
-mod span;
-mod text;
+pub(crate) mod span;
+pub(crate) mod text;
 
 pub use definitions::crds;
 pub use distrust::{Distrust, ErrorsSpec, UnusualFallSpec};

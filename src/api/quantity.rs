@@ -80,25 +80,57 @@ impl JsonSchema for Quantity {
     }
 }
 
-/// The rule of a number that must be above zero.
-pub(super) fn above_zero(example: &str) -> Rule {
-    Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))")
-        .message(format!("write a number above 0, such as \"{example}\"").as_str())
+/// What a number field may hold: one source for the API server's rule and for the parse.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum QuantityBounds {
+    AboveZero {
+        example: &'static str,
+    },
+    ZeroOrMore {
+        example: &'static str,
+    },
+    /// Above zero, at most this.
+    UpTo {
+        most: &'static str,
+        example: &'static str,
+    },
 }
 
-/// The rule of a number that may be zero.
-pub(super) fn zero_or_more(example: &str) -> Rule {
-    Rule::new("isQuantity(self) && !quantity(self).isLessThan(quantity('0'))")
-        .message(format!("write a number, 0 or more, such as \"{example}\"").as_str())
-}
+impl QuantityBounds {
+    /// Form and bounds in one rule, so that a mistake gets one message that says what to write.
+    pub(crate) fn rule(self) -> Rule {
+        let bounds = match self {
+            Self::AboveZero { .. } => "quantity(self).isGreaterThan(quantity('0'))".to_owned(),
+            Self::ZeroOrMore { .. } => "!quantity(self).isLessThan(quantity('0'))".to_owned(),
+            Self::UpTo { most, .. } => format!(
+                "quantity(self).isGreaterThan(quantity('0')) && !quantity(self).isGreaterThan(quantity('{most}'))"
+            ),
+        };
+        Rule::new(format!("isQuantity(self) && {bounds}")).message(self.message().as_str())
+    }
 
-/// The rule of a number above `least` and at most `most`.
-pub(super) fn above_up_to(least: &str, most: &str, example: &str) -> Rule {
-    Rule::new(format!(
-        "isQuantity(self) && quantity(self).isGreaterThan(quantity('{least}')) && \
-         !quantity(self).isGreaterThan(quantity('{most}'))"
-    ))
-    .message(format!("write a number above {least} and at most {most}, such as \"{example}\"").as_str())
+    /// The value, or what to write.
+    pub(crate) fn parse(self, quantity: &Quantity) -> Result<f64, String> {
+        let shown: String = quantity.0.chars().take(MAX_LENGTH).collect();
+        let refused = || format!("{shown:?}: {}", self.message());
+        let value = quantity.parse().map_err(|_| refused())?;
+        let inside = match self {
+            Self::AboveZero { .. } => value > 0.0,
+            Self::ZeroOrMore { .. } => value >= 0.0,
+            Self::UpTo { most, .. } => value > 0.0 && Quantity(most.to_owned()).parse().is_ok_and(|most| value <= most),
+        };
+        if inside { Ok(value) } else { Err(refused()) }
+    }
+
+    fn message(self) -> String {
+        match self {
+            Self::AboveZero { example } => format!("write a number above 0, such as \"{example}\""),
+            Self::ZeroOrMore { example } => format!("write a number, 0 or more, such as \"{example}\""),
+            Self::UpTo { most, example } => {
+                format!("write a number above 0 and at most {most}, such as \"{example}\"")
+            }
+        }
+    }
 }
 
 /// Kubernetes' suffixes.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::distrust::Distrust;
 use super::scaling_policy_status::ScalingPolicyStatus;
 use super::signal::{SignalSpec, ZeroMeans};
-use super::{Quantity, Span, quantity, span, text};
+use super::{Quantity, Span, limits, text};
 
 /// What the policy asks for. Three lines are enough: `targetRef` with kind and name, and `demand.capacity`.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -148,17 +148,17 @@ pub struct WorkloadRef {
     /// Group and version of the workload. Default: `apps/v1`.
     #[serde(default = "apps_v1")]
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::api_version())]
+    #[x_kube(validation = text::API_VERSION.rule())]
     pub api_version: String,
 
     /// Kind of the workload, such as `Deployment` or `StatefulSet`.
     #[schemars(length(max = 63))]
-    #[x_kube(validation = text::kind())]
+    #[x_kube(validation = text::KIND.rule())]
     pub kind: String,
 
     /// Name of the workload.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub name: String,
 }
 
@@ -181,7 +181,7 @@ pub struct Demand {
     /// Default: none. Observe then shows an estimate in `status.demand.signals`; Guard and Autoscale require it, here or
     /// on each signal. Above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::above_zero("120"))]
+    #[x_kube(validation = limits::CAPACITY.rule())]
     pub capacity: Option<Quantity>,
 
     /// Room kept above the measured load: 25 keeps replicas for 1.25 times the load.
@@ -194,7 +194,7 @@ pub struct Demand {
     /// The MetricSource of every signal that names none. Default: `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub source: Option<String>,
 
     /// What to measure. The largest need of all signals counts; lowering needs all of them.
@@ -209,7 +209,7 @@ pub struct Demand {
     ///
     /// Default: the source's, which is `2m`. From 1s to 1h. It must not be shorter than `resolution`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "1h", "2m"))]
+    #[x_kube(validation = limits::MAX_AGE.rule())]
     pub max_age: Option<Span>,
 
     /// How far apart two different samples of the signals are. Set it where a signal changes less often than the source is
@@ -217,7 +217,7 @@ pub struct Demand {
     ///
     /// Default: the source's interval. From 100ms to 15m.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("100ms", "15m", "1m"))]
+    #[x_kube(validation = limits::RESOLUTION.rule())]
     pub resolution: Option<Span>,
 
     /// What a zero means where neither the age nor the count of its series can confirm it.
@@ -238,7 +238,7 @@ pub struct ScaleDown {
     /// or an outage of the source nothing falls until the window is full again; where the source can tell the past, that
     /// is at once. Default: `10m`. From 1s to 24h, and at least two intervals of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "24h", "10m"))]
+    #[x_kube(validation = limits::WINDOW.rule())]
     pub window: Option<Span>,
 
     /// Where nothing better is known, a floor takes this long to fall by half: after a policy is created or changed, after
@@ -247,7 +247,7 @@ pub struct ScaleDown {
     /// From true zero the floor is at `minReplicas` after some half-lives; `status.zeroIn` says when. Default: `1h`. From
     /// 1s to 168h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "168h", "1h"))]
+    #[x_kube(validation = limits::HALF_LIFE.rule())]
     pub half_life: Option<Span>,
 
     /// How long each step down is watched before the next, counted from the moment when ready pods really fell.
@@ -255,7 +255,7 @@ pub struct ScaleDown {
     /// When errors, unready pods or the strain on the ready pods get worse meanwhile, the step is taken back and the next
     /// one waits: 2 minutes, then twice as long each time, 1 hour at most. Default: `2m`. From 0s to 1h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("0s", "1h", "2m"))]
+    #[x_kube(validation = limits::VERIFY_FOR.rule())]
     pub verify_for: Option<Span>,
 }
 

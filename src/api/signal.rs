@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Quantity, Span, quantity, span, text};
+use super::{Quantity, Span, limits, text};
 
 /// One measurement of offered load.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -18,19 +18,19 @@ use super::{Quantity, Span, quantity, span, text};
 pub struct SignalSpec {
     /// Name of the signal in status, metrics and messages. Unique in the policy; 63 characters at most.
     #[schemars(length(max = 63))]
-    #[x_kube(validation = text::short_name())]
+    #[x_kube(validation = text::SHORT_NAME.rule())]
     pub name: String,
 
     /// The MetricSource to ask. Default: `demand.source`, then `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    #[x_kube(validation = text::object_name())]
+    #[x_kube(validation = text::OBJECT_NAME.rule())]
     pub source: Option<String>,
 
     /// Name of a shared demand of the source. Default: the source's default demand, unless `query` or `metric` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
-    #[x_kube(validation = text::short_name())]
+    #[x_kube(validation = text::SHORT_NAME.rule())]
     pub demand: Option<String>,
 
     /// A PromQL query of your own that answers with one number: the load offered to the workload, a second.
@@ -50,7 +50,7 @@ pub struct SignalSpec {
 
     /// The load that one replica carries safely, in this signal's unit a second. Default: `demand.capacity`. Above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = quantity::above_zero("40"))]
+    #[x_kube(validation = limits::CAPACITY.rule())]
     pub capacity: Option<Quantity>,
 
     /// Work that already waits, to be drained on top of the arriving load. Default: none.
@@ -67,7 +67,7 @@ pub struct SignalSpec {
 
     /// A sample older than this is no information. Default: `demand.maxAge`. From 1s to 1h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = span::between("1s", "1h", "2m"))]
+    #[x_kube(validation = limits::MAX_AGE.rule())]
     pub max_age: Option<Span>,
 
     /// What a zero means where nothing confirms it: `Zero` or `Unknown`. Default: `demand.zeroMeans`.
@@ -96,7 +96,7 @@ pub struct Backlog {
 
     /// The time in which the waiting work is to be done, on top of the load that arrives: 1200 waiting jobs and `10m` ask
     /// for capacity of 2 jobs a second more. From 1s to 24h.
-    #[x_kube(validation = span::between("1s", "24h", "10m"))]
+    #[x_kube(validation = limits::DRAIN_WITHIN.rule())]
     pub drain_within: Span,
 }
 

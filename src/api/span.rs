@@ -87,12 +87,39 @@ impl JsonSchema for Span {
     }
 }
 
-/// The rule of a duration field: form and bounds in one, so that a mistake gets one message that says what to write.
-pub(super) fn between(least: &str, most: &str, example: &str) -> Rule {
-    Rule::new(format!(
-        "self.matches('{PATTERN}') && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
-    ))
-    .message(format!("write a duration from {least} to {most}, such as \"{example}\"").as_str())
+/// What a duration field may hold: one source for the API server's rule and for the parse.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanBounds {
+    least: &'static str,
+    most: &'static str,
+    example: &'static str,
+}
+
+impl SpanBounds {
+    pub(crate) const fn new(least: &'static str, most: &'static str, example: &'static str) -> Self {
+        Self { least, most, example }
+    }
+
+    /// Form and bounds in one rule, so that a mistake gets one message that says what to write.
+    pub(crate) fn rule(self) -> Rule {
+        let Self { least, most, example: _ } = self;
+        Rule::new(format!(
+            "self.matches('{PATTERN}') && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+        ))
+        .message(self.message().as_str())
+    }
+
+    /// The value, or what to write.
+    pub(crate) fn parse(self, span: &Span) -> Result<Duration, String> {
+        let refused = || format!("{:?}: {}", shortened(&span.0), self.message());
+        let value = span.parse().map_err(|_| refused())?;
+        let bound = |text: &str| Span(text.to_owned()).parse().unwrap_or_default();
+        if value < bound(self.least) || value > bound(self.most) { Err(refused()) } else { Ok(value) }
+    }
+
+    fn message(self) -> String {
+        format!("write a duration from {} to {}, such as \"{}\"", self.least, self.most, self.example)
+    }
 }
 
 fn shortened(text: &str) -> String {
