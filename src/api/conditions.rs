@@ -65,6 +65,8 @@ pub mod holding {
     pub const VERIFYING: &str = "Verifying";
     pub const FROZEN: &str = "Frozen";
     pub const NO_TARGET: &str = "NoTarget";
+    /// Another floorkeeper has written the floor since: only it may lower.
+    pub const FENCED: &str = "Fenced";
     pub const UNKNOWN: &str = "Unknown";
 }
 

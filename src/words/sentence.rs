@@ -49,6 +49,11 @@ pub fn hold(hold: &Hold, policy: Option<&Policy>) -> String {
         },
         Hold::Frozen { until } => format!("a FloorOverride forbids lowering until {}", moment(*until)),
         Hold::NoTarget => "the target was not seen; held until it is".to_owned(),
+        Hold::Fenced { stored, ours } => {
+            format!(
+                "another floorkeeper has written this floor since (its epoch {stored}, ours {ours}): only it may lower"
+            )
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub fn hold_reason(hold: &Hold) -> &'static str {
         Hold::Verifying { .. } => holding::VERIFYING,
         Hold::Frozen { .. } => holding::FROZEN,
         Hold::NoTarget => holding::NO_TARGET,
+        Hold::Fenced { .. } => holding::FENCED,
     }
 }
 

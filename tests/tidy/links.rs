@@ -66,7 +66,7 @@ fn outside_fences(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn beside(document: &str, link: &str) -> String {
-    let joined = Path::new(document).parent().unwrap_or(Path::new("")).join(link);
+    let joined = Path::new(document).parent().unwrap_or_else(|| Path::new("")).join(link);
     let mut clean = PathBuf::new();
     for part in joined.components() {
         match part {
