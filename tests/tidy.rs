@@ -77,6 +77,16 @@ fn alerts_lead_to_the_runbook() {
 }
 
 #[test]
+fn alerts_and_documents_name_what_exists() {
+    let makers = ["src/metrics", "src/words", "src/api"].iter().flat_map(|folder| read(folder, &[".rs"]));
+    let code: String = makers.map(|source| source.text).collect();
+    let mut sources = read("deploy", &[".yaml", ".json"]);
+    sources.extend(read("docs", &[".md"]));
+    sources.push(read_one("README.md"));
+    check(&sources, |source| alerts::unheard_of(source, &code));
+}
+
+#[test]
 fn both_lists_of_alerts_are_equal() {
     let plain = read_one("deploy/alerts/floorkeeper.rules.yaml");
     assert_none(alerts::differ(&plain, &read_one("deploy/components/prometheus-operator/prometheusrule.yaml")));

@@ -95,6 +95,22 @@ pub(crate) fn differ(plain: &Source, resource: &Source) -> Vec<String> {
     }
 }
 
+/// Metrics and reasons that a text names and the code does not know. `code`: where metrics and words are made.
+pub(crate) fn unheard_of(source: &Source, code: &str) -> Vec<String> {
+    let known = |word: &str| code.contains(&format!("\"{word}\""));
+    let metrics = metrics(&source.text).into_iter().filter(|metric| {
+        let name = metric.trim_start_matches("floorkeeper_");
+        let bare = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+        !known(name) && !bare.is_some_and(known)
+    });
+    let reasons = source.text.match_indices("reason=").filter_map(|(at, _)| source.text[at..].split('"').nth(1));
+    let reasons = reasons.flat_map(|words| words.split('|')).filter(|word| !known(word)).map(str::to_owned);
+    metrics.chain(reasons).map(|word| format!("{}: the code knows no {word}", source.path)).collect()
+}
+
+/// What the exposition format adds to the name of a metric.
+const ENDINGS: [&str; 6] = ["_total", "_seconds", "_info", "_seconds_bucket", "_seconds_sum", "_seconds_count"];
+
 /// The floorkeeper metrics that a text names.
 pub(crate) fn metrics(text: &str) -> Vec<String> {
     let mut found: Vec<String> = text
@@ -121,6 +137,17 @@ fn an_alert_that_leaves_people_alone_bites() {
     assert_eq!(incomplete(&rule(&whole.replace("critical", "fatal")), "## A\n").len(), 1);
     assert_eq!(incomplete(&rule(&whole.replace("labels", "for: 5m\n    labels")), "## A\n"), Vec::<String>::new());
     assert_eq!(incomplete(&Source { path: "rules.yaml".into(), text: "groups: 1".into() }, "").len(), 1);
+}
+
+#[test]
+fn a_metric_or_reason_that_nobody_makes_bites() {
+    let text = |text: &str| Source { path: "a".into(), text: text.into() };
+    let code = "register(\"notices\") register_with_unit(\"write\") (\"floor_replicas\") => \"Brake\"";
+    let known =
+        "floorkeeper_notices_total{reason=~\"Brake\"} floorkeeper_write_seconds_bucket floorkeeper_floor_replicas";
+    assert!(unheard_of(&text(known), code).is_empty());
+    assert_eq!(unheard_of(&text("floorkeeper_floors"), code), ["a: the code knows no floorkeeper_floors"]);
+    assert_eq!(unheard_of(&text("x{reason=\"Brake|Snow\"}"), code), ["a: the code knows no Snow"]);
 }
 
 #[test]
