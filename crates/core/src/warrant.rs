@@ -2,6 +2,7 @@
 //! which wants a [`Warrant`], and a [`Proof`] is made here alone.
 
 use crate::decision::{Doubt, Hold};
+use crate::doubts;
 use crate::facts::Facts;
 use crate::judge::ErrorShare;
 use crate::target::Override;
@@ -63,7 +64,7 @@ impl Proof {
                 None => Ok(Self { _private: () }),
             };
         }
-        match doubts.iter().find(|doubt| holds(doubt, facts.overdue())) {
+        match doubts.iter().find(|doubt| holds(doubt, facts)) {
             Some(doubt) => Err(Hold::Doubt(*doubt)),
             None => Ok(Self { _private: () }),
         }
@@ -72,14 +73,13 @@ impl Proof {
 
 /// Whether a doubt holds. Trouble that is overdue holds no more, and its settling neither: more errors must never
 /// give less than fewer (law L2).
-fn holds(doubt: &Doubt, overdue: bool) -> bool {
+fn holds(doubt: &Doubt, facts: &Facts<'_>) -> bool {
     match doubt {
-        Doubt::Errors { .. } | Doubt::Unready { .. } | Doubt::Dependency { .. } | Doubt::Settling { .. } => !overdue,
-        Doubt::UnusualFall { .. }
-        | Doubt::Brake { .. }
-        | Doubt::Rollout { .. }
-        | Doubt::WindowNotFull { .. }
-        | Doubt::StepHarmful { .. } => true,
+        Doubt::Errors { .. } | Doubt::Unready { .. } | Doubt::Dependency { .. } | Doubt::Settling { .. } => {
+            !facts.overdue()
+        }
+        Doubt::UnusualFall { since, .. } => doubts::fall_holds(facts, *since),
+        Doubt::Brake { .. } | Doubt::Rollout { .. } | Doubt::WindowNotFull { .. } | Doubt::StepHarmful { .. } => true,
         Doubt::Overdue { .. } => false,
     }
 }

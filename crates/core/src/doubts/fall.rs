@@ -7,14 +7,16 @@ use crate::decision::Doubt;
 use crate::facts::Facts;
 use crate::signal::whole;
 use crate::standing::Onset;
+use crate::time::Timestamp;
 
 pub(super) fn doubt(facts: &Facts<'_>) -> Option<Doubt> {
     let fall = facts.standing.fall?;
-    (facts.now.since(fall.since) < facts.policy.fall.hold_for).then_some(Doubt::UnusualFall {
-        need: whole(facts.level),
-        before: fall.replicas,
-        since: fall.since,
-    })
+    Some(Doubt::UnusualFall { need: whole(facts.level), before: fall.replicas, since: fall.since })
+}
+
+/// The fall is held: after `holdFor` the doubt stays, and people are told, but the guard `UsualFall` alone keeps.
+pub(crate) fn holds(facts: &Facts<'_>, since: Timestamp) -> bool {
+    facts.now.since(since) < facts.policy.fall.hold_for
 }
 
 /// An unusual fall begins now. Unknown readings never begin one: they hold by themselves.
