@@ -131,7 +131,6 @@ pub(crate) fn install_crypto() {
 }
 
 /// A self-signed certificate for a server on this machine: certificate and key.
-#[allow(dead_code)]
 pub(crate) fn self_signed() -> Result<(rcgen::Certificate, KeyPair)> {
     let key = KeyPair::generate()?;
     Ok((serving_params()?.self_signed(&key)?, key))
