@@ -68,10 +68,10 @@ impl Events {
 
     fn event(&self, about: &ObjectReference, notice: &Notice, note: &str, now: Timestamp) -> Event {
         let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        let prefix = clip(about.name.as_deref().unwrap_or(MANAGER), NAME_LIMIT);
+        let prefix = clip(about.name.as_deref().unwrap_or(MANAGER), NAME_LIMIT).trim_end_matches(['.', '-']);
         Event {
             metadata: ObjectMeta {
-                generate_name: Some(format!("{prefix}.")),
+                generate_name: Some(format!("{prefix}-")),
                 namespace: Some(namespace),
                 ..ObjectMeta::default()
             },

@@ -52,7 +52,7 @@ impl Writer {
         }
     }
 
-    /// Writes the whole status of a policy: fields that it lacks vanish. Never of a re-created policy.
+    /// Writes the whole status of a policy: fields that it lacks vanish.
     pub async fn write_status(&self, policy: &ScalingPolicy, status: &ScalingPolicyStatus) -> Outcome {
         let started = Instant::now();
         let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
@@ -61,7 +61,7 @@ impl Writer {
         let body = json!({
             "apiVersion": ScalingPolicy::api_version(&()),
             "kind": ScalingPolicy::kind(&()),
-            "metadata": {"name": name, "uid": policy.metadata.uid},
+            "metadata": {"name": name},
             "status": status,
         });
         let ended = call(api.patch_status(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(body))).await;

@@ -1,0 +1,98 @@
+//! Rows of the `FloorTable`.
+
+use anyhow::Result;
+use floorkeeper::api::{FloorTable, TABLE_NAME};
+use floorkeeper::apply::standings;
+use floorkeeper_core::{Onset, Outcome, Standing, TargetKey, Timestamp, Write};
+use floorkeeper_rig::Cluster;
+use kube::api::Api;
+
+use super::Story;
+
+pub(super) async fn rows_change_alone_and_stale_writers_are_refused(cluster: &Cluster) -> Result<()> {
+    let story = Story::begin(cluster, "floors").await?;
+    let (web, api) = (target("web"), target("api"));
+
+    // The table is made with the first floor.
+    let doubtful = Standing { doubt: Some(Onset { since: AT, replicas: 7 }), ..standing(6, 2, 1) };
+    assert_eq!(write(&story, &[(&web, &doubtful)], &[]).await, Outcome::Done);
+    assert_eq!(stored(&story, &web).await?, Some(doubtful));
+
+    // Another row, and the first one stays.
+    assert_eq!(write(&story, &[(&api, &standing(3, 2, 1))], &[]).await, Outcome::Done);
+    assert_eq!(stored(&story, &web).await?.map(|row| row.replicas), Some(6));
+
+    // A lowering on newer data; what the row no longer has is gone from the store too.
+    assert_eq!(write(&story, &[(&web, &standing(5, 2, 2))], &[]).await, Outcome::Done);
+    assert_eq!(stored(&story, &web).await?, Some(standing(5, 2, 2)));
+
+    // A leader of yesterday, whatever it wants.
+    for stale in [standing(1, 1, 9), standing(50, 1, 9)] {
+        assert_eq!(write(&story, &[(&web, &stale)], &[]).await, Outcome::Conflict);
+    }
+    // The same leader on old data: a lowering is refused, a raise is not.
+    assert_eq!(write(&story, &[(&web, &standing(4, 2, 2))], &[]).await, Outcome::Conflict);
+    assert_eq!(stored(&story, &web).await?, Some(standing(5, 2, 2)));
+    assert_eq!(write(&story, &[(&web, &standing(9, 2, 2))], &[]).await, Outcome::Done);
+    // A new leader.
+    assert_eq!(write(&story, &[(&web, &standing(2, 3, 0))], &[]).await, Outcome::Done);
+
+    // One stale row spoils the write: nothing of it lands.
+    let both = [(&web, &standing(8, 3, 1)), (&api, &standing(1, 1, 5))];
+    assert_eq!(write(&story, &both, &[]).await, Outcome::Conflict);
+    assert_eq!(stored(&story, &web).await?, Some(standing(2, 3, 0)));
+
+    // A row goes only after it was released.
+    assert_eq!(write(&story, &[], &[&web]).await, Outcome::Conflict);
+    let released = Standing { released: true, ..standing(2, 3, 1) };
+    assert_eq!(write(&story, &[(&web, &released)], &[]).await, Outcome::Done);
+    assert_eq!(write(&story, &[], &[&web]).await, Outcome::Done);
+    assert_eq!(stored(&story, &web).await?, None);
+    assert_eq!(stored(&story, &api).await?, Some(standing(3, 2, 1)));
+
+    // What the schema does not take is a failure, not a conflict: reading again would not help.
+    let endless = Standing { reason: "R".repeat(65).into(), ..standing(9, 9, 9) };
+    assert_eq!(write(&story, &[(&api, &endless)], &[]).await, Outcome::Failed);
+
+    let text = story.metrics.text();
+    assert!(text.contains(r#"floorkeeper_writes_total{kind="Floors",outcome="Conflict"} 5"#), "{text}");
+    Ok(())
+}
+
+async fn write(story: &Story, rows: &[(&TargetKey, &Standing)], vanish: &[&TargetKey]) -> Outcome {
+    let rows = rows.iter().map(|(target, standing)| ((*target).clone(), (*standing).clone())).collect();
+    let vanish = vanish.iter().map(|target| (*target).clone()).collect();
+    story.writer.carry_out(&Write::Floors { namespace: "floors".into(), rows, vanish }).await
+}
+
+async fn stored(story: &Story, target: &TargetKey) -> Result<Option<Standing>> {
+    let api: Api<FloorTable> = Api::namespaced(story.client.clone(), &story.namespace);
+    let rows = standings(&api.get(TABLE_NAME).await?);
+    Ok(rows.into_iter().find(|(key, _)| key == target).map(|(_, standing)| standing))
+}
+
+fn target(name: &str) -> TargetKey {
+    TargetKey::new("floors", "deployments.apps", name)
+}
+
+fn standing(replicas: u32, epoch: u64, seq: u64) -> Standing {
+    Standing {
+        replicas,
+        policy: "web".into(),
+        uid: "2f6b1c9e".into(),
+        reason: "LiveDemand".into(),
+        epoch,
+        seq,
+        observed_at: AT,
+        doubt: None,
+        fall: None,
+        step: None,
+        not_before: None,
+        pause_ms: 0,
+        zero_since: None,
+        run_down: None,
+        released: false,
+    }
+}
+
+const AT: Timestamp = Timestamp(1_709_602_560_123);
