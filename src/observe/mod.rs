@@ -7,11 +7,21 @@
 //!   sources, subscriptions -> loops -> queries -> answers + evidence -> Event::Observed, Event::History
 //! ```
 
+mod backfill;
+mod board;
 mod config;
+mod credentials;
+mod evidence;
+mod fullness;
 mod health;
+mod metrics_api;
 mod observer;
+mod plan;
+mod prometheus;
+mod promql;
 mod reply;
 mod scalers;
+mod source;
 mod subscription;
 mod targets;
 

@@ -73,4 +73,16 @@ impl Subscription {
         let signals = self.signals.iter().flat_map(|signal| std::iter::once(&signal.load).chain(&signal.backlog));
         signals.chain(self.errors.iter().flat_map(|errors| [&errors.failed, &errors.total]))
     }
+
+    /// The signal whose load the question at `place` of [`Self::asks`] asks for.
+    pub(super) fn signal_at(&self, place: usize) -> Option<usize> {
+        let mut at = 0;
+        for (number, signal) in self.signals.iter().enumerate() {
+            if at == place {
+                return Some(number);
+            }
+            at += 1 + usize::from(signal.backlog.is_some());
+        }
+        None
+    }
 }
