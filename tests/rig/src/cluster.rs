@@ -161,8 +161,7 @@ impl Cluster {
     pub async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String> {
         let accounts = Api::<ServiceAccount>::namespaced(self.client(), namespace);
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [], "expirationSeconds": 3600}});
-        let answer: TokenRequest =
-            accounts.create_subresource("token", name, &PostParams::default(), &serde_json::to_vec(&request)?).await?;
+        let answer: TokenRequest = accounts.create_subresource("token", name, &PostParams::default(), &request).await?;
         answer.status.and_then(|status| status.token).context("the API server made no token")
     }
 

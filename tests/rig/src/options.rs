@@ -29,8 +29,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Only etcd and the API server, in about half the memory. There is no service account controller, so pods are refused
-    /// in a namespace that has no `default` ServiceAccount.
+    /// Only etcd and the API server, in about half the memory. What controllers do doesn't happen: pods are refused in a
+    /// namespace that has no `default` ServiceAccount, and the aggregated roles `view`, `edit` and `admin` are empty.
     pub fn api_only() -> Self {
         Self { controllers: false, nodes: 0, ..Self::default() }
     }

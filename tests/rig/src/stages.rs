@@ -124,7 +124,7 @@ fn label() -> String {
 
 const READY: &str = r#".status.conditions.[] | select( .type == "Ready" ) | .status"#;
 
-/// The status of a pod. Its start time stays what it was: the HPA's start-up rules read it.
+/// The status of a pod. Its address and start time stay what they were: the HPA's start-up rules read the latter.
 const POD: &str = r#"
 {{ $now := Now }}
 conditions:
@@ -151,11 +151,13 @@ hostIPs:
 - ip: {{ . | Quote }}
 {{ end }}
 {{ end }}
+{{ if not .status.podIP }}
 {{ with PodIPsWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) }}
 podIP: {{ index . 0 | Quote }}
 podIPs:
 {{ range . }}
 - ip: {{ . | Quote }}
+{{ end }}
 {{ end }}
 {{ end }}
 phase: Running

@@ -83,7 +83,8 @@ async fn an_older_control_plane_knows_no_mutating_policies() -> Result<()> {
 async fn a_service_account_may_do_what_it_is_given_and_is_audited() -> Result<()> {
     let cluster = Cluster::start(Options { audit_log: true, ..Options::api_only() }).await?;
     cluster.kubectl(["create", "serviceaccount", "reader"]).await?;
-    let grant = ["create", "rolebinding", "reader", "--clusterrole=view", "--serviceaccount=default:reader"];
+    cluster.kubectl(["create", "role", "reader", "--verb=list", "--resource=configmaps"]).await?;
+    let grant = ["create", "rolebinding", "reader", "--role=reader", "--serviceaccount=default:reader"];
     cluster.kubectl(grant).await?;
     let token = cluster.service_account_token("default", "reader").await?;
     let client = cluster.client_for(&cluster.kubeconfig_with_token("reader", &token)?).await?;
