@@ -47,7 +47,7 @@ pub struct FloorOverrideSpec {
     pub policy: Option<String>,
 
     /// The policies it applies to, by their labels, those that come later too.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)")
         .message("an empty selector would choose every policy: write labels, or wholeNamespace: true"))]
     #[schemars(schema_with = "selector_schema")]
