@@ -6,18 +6,18 @@ use super::{bases, rules, schema};
 
 /// An object with one fault.
 #[derive(Clone, Debug)]
-pub struct Breakage {
+pub(crate) struct Breakage {
     /// Where and what is wrong, for the test's own messages.
-    pub what: String,
-    pub object: Value,
+    pub(crate) what: String,
+    pub(crate) object: Value,
     /// What the API server must say; every one of them.
-    pub says: Vec<String>,
+    pub(crate) says: Vec<String>,
     /// The object as it was stored before, for rules on changes.
-    pub before: Option<Value>,
+    pub(crate) before: Option<Value>,
 }
 
 /// One for each bound and rule in the specs of all kinds. Those without a known breakage come second.
-pub fn breakages() -> (Vec<Breakage>, Vec<String>) {
+pub(crate) fn breakages() -> (Vec<Breakage>, Vec<String>) {
     let (mut broken, mut unknown) = (Vec::new(), Vec::new());
     for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable"] {
         let bases: Vec<Value> = bases().into_iter().filter(|base| base["kind"] == kind).collect();
@@ -71,7 +71,7 @@ fn walk(
 }
 
 /// The first base that has the place, and the pointer to it there.
-pub fn find<'a>(bases: &'a [Value], place: &str) -> Option<(&'a Value, String)> {
+pub(crate) fn find<'a>(bases: &'a [Value], place: &str) -> Option<(&'a Value, String)> {
     bases.iter().find_map(|base| Some((base, pointer_in(base, place)?)))
 }
 
@@ -142,7 +142,7 @@ fn numbered(item: &Value, i: u64) -> Value {
 }
 
 /// A copy with another value at `pointer`.
-pub fn with(base: &Value, pointer: &str, value: Value) -> Value {
+pub(crate) fn with(base: &Value, pointer: &str, value: Value) -> Value {
     let mut object = base.clone();
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer below the root");
     let name = name.replace("~1", "/").replace("~0", "~");
@@ -155,7 +155,7 @@ pub fn with(base: &Value, pointer: &str, value: Value) -> Value {
 }
 
 /// A copy without one field of the object at `pointer`.
-pub fn without(base: &Value, pointer: &str, field: &str) -> Value {
+pub(crate) fn without(base: &Value, pointer: &str, field: &str) -> Value {
     let mut object = base.clone();
     object.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object").remove(field);
     object

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::breakages::{Breakage, find, with, without};
 
 /// One breakage (or more) for each rule of this schema node.
-pub fn of(
+pub(crate) fn of(
     schema: &Value,
     kind: &str,
     place: &str,
