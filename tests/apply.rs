@@ -4,6 +4,8 @@
 
 #[path = "apply/bounds.rs"]
 mod bounds;
+#[path = "apply/faults.rs"]
+mod faults;
 #[path = "apply/floors.rs"]
 mod floors;
 #[path = "apply/replicas.rs"]
