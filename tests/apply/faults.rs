@@ -42,7 +42,8 @@ impl Stage {
         let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let router = Router::new().fallback(answer).with_state(script.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let config = kube::Config { default_retry: false, ..kube::Config::new(uri) };
+        let mut config = kube::Config::new(uri);
+        config.default_retry = false;
         let client = kube::Client::try_from(config).unwrap();
         let metrics = Arc::new(Metrics::new());
         let writer = Writer::new(client, Arc::new(Kinds::default()), Arc::clone(&metrics));
