@@ -1,6 +1,7 @@
 //! Roles against what was really done: the rules that an account holds, and the API server's audit log of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde::Deserialize;
@@ -11,8 +12,16 @@ pub(crate) struct Grant {
     /// `None`: in every namespace.
     pub(crate) namespace: Option<String>,
     pub(crate) verb: String,
-    /// Resource and group as `kubectl` writes it: `deployments.apps`, `deployments.apps/scale`, `*.external.metrics.k8s.io`.
+    pub(crate) group: String,
+    /// With its subresource: `deployments/scale`. `*` is all of the group's.
     pub(crate) resource: String,
+}
+
+/// `patch deployments/scale apps`.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.verb, self.resource, self.group)
+    }
 }
 
 /// One line of an audit log in the format of `audit.k8s.io/v1`, as far as it is of use here.
@@ -64,11 +73,11 @@ pub(crate) fn grants(rules: &[PolicyRule], namespace: Option<&str>) -> Vec<Grant
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
                 for verb in &rule.verbs {
-                    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
                     grants.push(Grant {
                         namespace: namespace.map(str::to_owned),
                         verb: verb.clone(),
-                        resource: written(resource, group, subresource),
+                        group: group.clone(),
+                        resource: resource.clone(),
                     });
                 }
             }
@@ -93,22 +102,14 @@ pub(crate) fn unused(grants: &[Grant], entries: &[Entry]) -> BTreeSet<Grant> {
 
 fn uses(entry: &Entry, grant: &Grant) -> bool {
     let Some(object) = &entry.object_ref else { return false };
-    let resource = written(&object.resource, &object.api_group, &object.subresource);
-    let any = grant.resource.strip_prefix('*').is_some_and(|group| resource.contains('.') && resource.ends_with(group));
+    let resource = match object.subresource.as_str() {
+        "" => object.resource.clone(),
+        subresource => format!("{}/{subresource}", object.resource),
+    };
     entry.verb == grant.verb
-        && (any || resource == grant.resource)
+        && object.api_group == grant.group
+        && (grant.resource == "*" || grant.resource == resource)
         && (grant.namespace.is_none() || grant.namespace == object.namespace)
-}
-
-fn written(resource: &str, group: &str, subresource: &str) -> String {
-    let mut text = resource.to_owned();
-    for (separator, part) in [(".", group), ("/", subresource)] {
-        if !part.is_empty() {
-            text.push_str(separator);
-            text.push_str(part);
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -135,10 +136,7 @@ mod tests {
 
     fn left(rules: &[PolicyRule], namespace: Option<&str>) -> Vec<String> {
         let entries = entries(LOG, "keeper");
-        unused(&grants(rules, namespace), &entries)
-            .into_iter()
-            .map(|it| format!("{} {}", it.verb, it.resource))
-            .collect()
+        unused(&grants(rules, namespace), &entries).iter().map(Grant::to_string).collect()
     }
 
     #[test]
@@ -156,15 +154,15 @@ mod tests {
 
     #[test]
     fn what_was_not_used_is_reported() {
-        assert_eq!(left(&[rule("apps", "deployments", &["watch", "delete"])], None), ["delete deployments.apps"]);
-        assert_eq!(left(&[rule("apps", "deployments/scale", &["patch"])], None), ["patch deployments.apps/scale"]);
+        assert_eq!(left(&[rule("apps", "deployments", &["watch", "delete"])], None), ["delete deployments apps"]);
+        assert_eq!(left(&[rule("apps", "deployments/scale", &["patch"])], None), ["patch deployments/scale apps"]);
         assert_eq!(
             left(&[rule("apps", "deployments", &["update"])], None),
-            ["update deployments.apps"],
+            ["update deployments apps"],
             "not by /scale"
         );
-        assert_eq!(left(&[rule("custom.metrics.k8s.io", "*", &["list"])], None), ["list *.custom.metrics.k8s.io"]);
-        assert_eq!(left(&[rule("", "secrets", &["list"])], Some("own")), ["list secrets"], "used elsewhere only");
+        assert_eq!(left(&[rule("custom.metrics.k8s.io", "*", &["list"])], None), ["list * custom.metrics.k8s.io"]);
+        assert_eq!(left(&[rule("", "secrets", &["list"])], Some("own")), ["list secrets "], "used elsewhere only");
     }
 
     #[test]
