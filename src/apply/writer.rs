@@ -46,8 +46,14 @@ impl Writer {
                 Outcome::Done
             }
             Err(trouble) => {
-                warn!(write = ?What::of(write), subject = %subject(write), error = %trouble, "write did not land");
-                trouble.outcome()
+                let (write, subject) = (What::of(write), subject(write));
+                let outcome = trouble.outcome();
+                match outcome {
+                    // Part of the work: the engine decides again on what stands there.
+                    Outcome::Conflict => info!(?write, %subject, reason = %trouble, "write met something newer"),
+                    Outcome::Done | Outcome::Failed => warn!(?write, %subject, error = %trouble, "write did not land"),
+                }
+                outcome
             }
         }
     }

@@ -66,6 +66,7 @@ fn holds() -> Vec<Hold> {
         Hold::Verifying { from: 9, to: 7 },
         Hold::Frozen { until: AT },
         Hold::NoTarget,
+        Hold::Fenced { stored: 4, ours: 3 },
     ];
     holds.extend(DOUBTS.map(Hold::Doubt));
     holds

@@ -1,5 +1,7 @@
 //! What the real API server does not show on demand: conflicts twice over, throttling, garbage, silence.
 
+#![expect(clippy::unwrap_used, reason = "a test's own stage")]
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
