@@ -81,7 +81,7 @@ impl Module {
     fn compile(self, part: &Path) -> Result<()> {
         let go = go().with_context(|| {
             format!(
-                "Go is not installed, and the rig builds {} from source with it: install Go 1.26 or newer (https://go.dev/dl/), then run this again",
+                "Go is not installed, and the rig builds {} from source with it: install Go 1.26 or newer (https://go.dev/dl/), put it on the PATH and run this again",
                 self.what()
             )
         })?;
@@ -100,7 +100,7 @@ impl Module {
             self.minutes()
         ));
         let started = Instant::now();
-        let mut build = Process::start_in("go build", &go, &args, &log, part, &environment)?;
+        let mut build = Process::start_in("go build", &go, &args, &environment, &log, part)?;
         let status = loop {
             if let Some(status) = build.ended()? {
                 break status;
@@ -216,9 +216,7 @@ fn lock(path: &Path, module: Module) -> Result<File> {
 
 fn go() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    // Go's own installer puts it there, and leaves the PATH to the user.
-    let usual = PathBuf::from("/usr/local/go/bin");
-    std::env::split_paths(&path).chain([usual]).map(|directory| directory.join("go")).find(|go| go.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join("go")).find(|go| go.is_file())
 }
 
 /// How often we look whether `go build` is done: smooth for a spinner, cheap for a build of minutes.

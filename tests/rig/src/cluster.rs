@@ -15,7 +15,8 @@ use crate::components;
 use crate::credentials::{self, Credentials, User};
 use crate::options::Options;
 use crate::ports::Port;
-use crate::process::{Process, Room};
+use crate::process::{Process, Signal};
+use crate::room::Room;
 use crate::stages;
 use crate::wait::eventually;
 
@@ -45,6 +46,10 @@ pub struct Kept {
     pub kubectl: PathBuf,
     pub server: String,
     pub directory: PathBuf,
+    /// The URL of a Prometheus that lives on with it.
+    pub prometheus: Option<String>,
+    /// All directories that go when it ends.
+    pub(crate) rooms: Vec<PathBuf>,
 }
 
 impl Cluster {
@@ -192,9 +197,14 @@ impl Cluster {
             self.etcd_port.number(),
         );
         let api_server =
-            Process::start("kube-apiserver", &self.programs.kube_apiserver, &args, &self.log("kube-apiserver"))?;
+            Process::start("kube-apiserver", &self.programs.kube_apiserver, &args, &[], &self.log("kube-apiserver"))?;
         self.api_server = Some(api_server);
         self.wait_until_ready().await
+    }
+
+    /// Sends the API server a signal, for instance [`Signal::Freeze`]: it then accepts connections and answers nothing.
+    pub fn signal_api_server(&mut self, signal: Signal) -> Result<()> {
+        self.api_server.as_mut().context("the API server is stopped")?.signal(signal)
     }
 
     /// Kills the API server and starts it again.
@@ -223,18 +233,21 @@ impl Cluster {
     pub fn start_controller_manager(&mut self) -> Result<()> {
         let args = components::kube_controller_manager(&self.credentials, &self.options);
         let log = self.log("kube-controller-manager");
-        let process = Process::start("kube-controller-manager", &self.programs.kube_controller_manager, &args, &log)?;
+        let process =
+            Process::start("kube-controller-manager", &self.programs.kube_controller_manager, &args, &[], &log)?;
         self.controller_manager = Some(process);
         Ok(())
     }
 
     /// Lets the cluster live on after this program, until a line is written to the FIFO `stop`.
-    pub fn keep(self, stop: &Path) -> Result<Kept> {
+    pub(crate) fn keep(self, stop: &Path) -> Result<Kept> {
         let kept = Kept {
             kubeconfig: self.kubeconfig(),
             kubectl: self.programs.kubectl.clone(),
             server: self.server().to_owned(),
             directory: self.directory().to_owned(),
+            prometheus: None,
+            rooms: vec![self.directory().to_owned()],
         };
         let Self { kwok, scheduler, controller_manager, api_server, etcd, room, .. } = self;
         for process in [kwok, scheduler, controller_manager, api_server, etcd].into_iter().flatten() {
@@ -246,7 +259,7 @@ impl Cluster {
 
     fn start_etcd(&mut self) -> Result<()> {
         let args = components::etcd(self.room.path(), self.etcd_port.number());
-        self.etcd = Some(Process::start("etcd", &self.programs.etcd, &args, &self.log("etcd"))?);
+        self.etcd = Some(Process::start("etcd", &self.programs.etcd, &args, &[], &self.log("etcd"))?);
         Ok(())
     }
 
@@ -254,7 +267,7 @@ impl Cluster {
         self.start_controller_manager()?;
         let args = components::kube_scheduler(&self.credentials);
         let log = self.log("kube-scheduler");
-        self.scheduler = Some(Process::start("kube-scheduler", &self.programs.kube_scheduler, &args, &log)?);
+        self.scheduler = Some(Process::start("kube-scheduler", &self.programs.kube_scheduler, &args, &[], &log)?);
         Ok(())
     }
 
@@ -262,7 +275,7 @@ impl Cluster {
         let documents = self.room.path().join("stages.yaml");
         std::fs::write(&documents, stages::documents())?;
         let args = components::kwok(&self.credentials, &documents);
-        self.kwok = Some(Process::start("kwok", kwok, &args, &self.log("kwok"))?);
+        self.kwok = Some(Process::start("kwok", kwok, &args, &[], &self.log("kwok"))?);
         let nodes = Api::<Node>::all(self.client());
         for index in 0..self.options.nodes {
             nodes.create(&PostParams::default(), &node(index)?).await?;

@@ -3,41 +3,71 @@
 //!
 //! Each child runs under a small `sh` guard that holds the read end of a pipe. We hold the write end and never write to
 //! it, so the guard reads end-of-file at the moment we are gone, and kills its child with SIGKILL. Stopping a child
-//! ourselves goes the same way: close the pipe, wait for the guard. The one thing ever written is the name of a FIFO, which
-//! hands the child over to whoever writes to that FIFO later (see [`Process::keep`]).
+//! ourselves goes the same way: close the pipe, wait for the guard. What is written to the pipe is a request: the name of a
+//! signal, or the path of a FIFO, which hands the child over to whoever writes to that FIFO later (see [`Process::keep`]).
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 /// A running child and its guard. Dropping it kills the child and waits until it is gone.
+///
+/// ```
+/// use floorkeeper_rig::{Process, Signal};
+///
+/// let log = std::env::temp_dir().join(format!("rig-process-{}.log", std::process::id()));
+/// let mut sleeper = Process::start("sleep", "/bin/sleep".as_ref(), &["600".to_owned()], &[], &log)?;
+/// assert!(sleeper.ended()?.is_none());
+/// sleeper.signal(Signal::Terminate)?;
+/// assert!(!sleeper.wait()?.success());
+/// # std::fs::remove_file(log)?;
+/// # anyhow::Ok(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     guard: Child,
     hold: Option<ChildStdin>,
     log: PathBuf,
 }
 
+/// What a child can be sent without ending it for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: stop politely.
+    Terminate,
+    /// SIGSTOP: keep all connections and answer nothing.
+    Freeze,
+    /// SIGCONT: go on after [`Signal::Freeze`].
+    Thaw,
+}
+
 impl Process {
-    /// Starts `command` under a guard, in a process group of its own, so that a terminal's Ctrl-C reaches us and not it:
-    /// an API server that gets a polite signal drains its watches for many seconds.
-    pub(crate) fn start(name: &'static str, program: &Path, args: &[String], log: &Path) -> Result<Self> {
-        Self::start_in(name, program, args, log, &std::env::temp_dir(), &[])
+    /// Starts a program under a guard, in a process group of its own, so that a terminal's Ctrl-C reaches us and not it:
+    /// an API server that gets a polite signal drains its watches for many seconds. What it says is appended to `log`.
+    pub fn start(
+        name: &'static str,
+        program: &Path,
+        args: &[String],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Result<Self> {
+        Self::start_in(name, program, args, environment, log, &std::env::temp_dir())
     }
 
-    /// As [`Process::start`], in a working directory and with more environment.
+    /// As [`Process::start`], in a working directory.
     pub(crate) fn start_in(
         name: &'static str,
         program: &Path,
         args: &[String],
+        environment: &[(&str, String)],
         log: &Path,
         directory: &Path,
-        environment: &[(&str, String)],
     ) -> Result<Self> {
         let out =
             OpenOptions::new().create(true).append(true).open(log).with_context(|| format!("{}", log.display()))?;
@@ -57,13 +87,29 @@ impl Process {
         Ok(Self { name, guard, hold, log: log.to_owned() })
     }
 
+    /// A bare shell script, with arguments from `$0` on, that reads the pipe itself.
+    pub(crate) fn start_bare(name: &'static str, script: &[String]) -> Result<Self> {
+        let mut guard = Command::new("/bin/sh")
+            .arg("-c")
+            .args(script)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("could not start /bin/sh")?;
+        let hold = guard.stdin.take();
+        Ok(Self { name, guard, hold, log: PathBuf::from("/dev/null") })
+    }
+
     /// How the child ended, if it has.
-    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.guard.try_wait()?)
     }
 
     /// An error with the end of its log if the child has ended by itself.
-    pub(crate) fn check(&mut self) -> Result<()> {
+    pub fn check(&mut self) -> Result<()> {
         match self.ended()? {
             None => Ok(()),
             Some(status) => {
@@ -72,8 +118,30 @@ impl Process {
         }
     }
 
-    /// Kills the child and waits until it is gone.
-    pub(crate) fn kill(mut self) {
+    /// Waits until the child ends by itself, or by a signal.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        // `Child::wait` would close our end of the pipe first, which is how the guard knows that we are gone.
+        loop {
+            if let Some(status) = self.guard.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(WAIT);
+        }
+    }
+
+    /// Sends a signal. The child may have ended already.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        let name = match signal {
+            Signal::Terminate => "TERM",
+            Signal::Freeze => "STOP",
+            Signal::Thaw => "CONT",
+        };
+        let hold = self.hold.as_mut().context("the process is already stopped")?;
+        Ok(writeln!(hold, "{name}")?)
+    }
+
+    /// Kills the child with SIGKILL and waits until it is gone.
+    pub fn kill(mut self) {
         self.end();
     }
 
@@ -100,61 +168,6 @@ impl Drop for Process {
     }
 }
 
-/// A directory of its own below the system's temporary one. It goes when this value goes or when the program ends, by the
-/// same means as a [`Process`].
-#[derive(Debug)]
-pub(crate) struct Room {
-    path: PathBuf,
-    guard: Option<Process>,
-}
-
-impl Room {
-    pub(crate) fn create(name: &str) -> Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        use std::sync::atomic::{AtomicU32, Ordering};
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-
-        let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-        let unique =
-            format!("floorkeeper-{name}-{}-{}-{now:x}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(unique);
-        // Tokens and keys lie in it: nobody else may look.
-        std::fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("{}", path.display()))?;
-        let args = ["-c".to_owned(), SWEEPER.to_owned(), "rig-sweeper".to_owned(), path.display().to_string()];
-        let guard = Process::start_with_pipe("sweeper", &args)?;
-        Ok(Self { path, guard: Some(guard) })
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Leaves the directory in place until somebody writes a line to the FIFO `stop`.
-    pub(crate) fn keep(mut self, stop: &Path) -> Result<PathBuf> {
-        if let Some(guard) = self.guard.take() {
-            guard.keep(stop)?;
-        }
-        Ok(self.path.clone())
-    }
-}
-
-impl Process {
-    /// A bare `sh` that reads our pipe itself.
-    fn start_with_pipe(name: &'static str, args: &[String]) -> Result<Self> {
-        let mut guard = Command::new("/bin/sh")
-            .args(args)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .context("could not start /bin/sh")?;
-        let hold = guard.stdin.take();
-        Ok(Self { name, guard, hold, log: PathBuf::from("/dev/null") })
-    }
-}
-
 /// The last lines of a log, for an error message.
 pub(crate) fn tail(log: &Path) -> String {
     let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
@@ -162,15 +175,20 @@ pub(crate) fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
-/// Runs `"$@"`; kills it at end-of-file on standard input. A line instead of end-of-file names a FIFO to wait on. It is
-/// opened for reading and writing, so that opening neither blocks nor ever reads an end-of-file. If the child ends by
-/// itself, so does the guard, with its code.
+/// Runs `"$@"`; kills it at end-of-file on standard input. A line before that is a signal's name, or the path of a FIFO to
+/// wait at instead. The FIFO is opened for reading and writing, so that opening neither blocks nor ever reads an
+/// end-of-file. If the child ends by itself, so does the guard, with its code.
 const GUARD: &str = r#"
 exec 3<&0 </dev/null
 "$@" 3<&- &
 child=$!
 (
-    if read -r stop <&3; then exec 3<>"$stop"; read -r stop <&3; fi
+    while read -r word <&3; do
+        case "$word" in
+        /*) exec 3<>"$word"; read -r word <&3; break ;;
+        *) kill -s "$word" "$child" ;;
+        esac
+    done
     kill -9 "$child"
 ) >/dev/null 2>&1 &
 watch=$!
@@ -180,17 +198,8 @@ kill -9 "$watch" 2>/dev/null
 exit "$code"
 "#;
 
-/// Removes the directory `$1` at end-of-file; tries again while dying processes still write into it.
-const SWEEPER: &str = r#"
-exec 3<&0 </dev/null
-if read -r stop <&3; then exec 3<>"$stop"; read -r stop <&3; fi
-tries=0
-while rm -rf "$1"; [ -e "$1" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -gt 100 ] && exit 1
-    sleep 0.1
-done
-"#;
+/// How often [`Process::wait`] looks.
+const WAIT: Duration = Duration::from_millis(20);
 
 /// Enough to show a Go program's last error with some context.
 const TAIL_LINES: usize = 15;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::binaries::Module;
 use crate::credentials;
 use crate::ports::Port;
-use crate::process::{Process, Room};
+use crate::process::{Process, Signal};
+use crate::room::Room;
 use crate::wait::eventually;
 
 /// What Prometheus scrapes and how.
@@ -105,6 +106,11 @@ impl Prometheus {
         }
     }
 
+    /// Sends it a signal, for instance [`Signal::Freeze`]: it then accepts connections and answers nothing.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.as_mut().context("Prometheus is stopped")?.signal(signal)
+    }
+
     /// Starts it on its port and waits until it answers.
     pub async fn resume(&mut self) -> Result<()> {
         self.write_config()?;
@@ -117,7 +123,7 @@ impl Prometheus {
             "--log.level=warn".to_owned(),
         ];
         flags.extend(self.options.flags.iter().cloned());
-        let mut process = Process::start_in("Prometheus", &self.program, &flags, &self.log(), self.room.path(), &[])?;
+        let mut process = Process::start_in("Prometheus", &self.program, &flags, &[], &self.log(), self.room.path())?;
         let ready = format!("{}/-/ready", self.url());
         let outcome = eventually("Prometheus is ready", START_BOUND, || async {
             self.http.get(&ready).send().await?.error_for_status()?;
@@ -174,14 +180,12 @@ impl Prometheus {
         Ok(Some(text.parse()?))
     }
 
-    /// Lets it live on after this program, until a line is written to the FIFO `stop`.
-    pub fn keep(self, stop: &Path) -> Result<String> {
-        let url = self.url();
+    /// Lets it live on after this program, until a line is written to the FIFO `stop`; gives its directory.
+    pub(crate) fn keep(self, stop: &Path) -> Result<PathBuf> {
         if let Some(process) = self.process {
             process.keep(stop)?;
         }
-        self.room.keep(stop)?;
-        Ok(url)
+        self.room.keep(stop)
     }
 
     fn write_config(&self) -> Result<()> {

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cache;
 use crate::cluster::{Cluster, Kept, readyz};
 use crate::credentials;
+use crate::prometheus::Prometheus;
 use crate::wait::eventually;
 
 /// Holds a lock: two `rig up` at once must not both start.
@@ -40,15 +41,19 @@ impl Standby {
         Ok(readyz(&client).await.is_ok().then_some(kept))
     }
 
-    /// Leaves a cluster running.
-    pub fn keep(&mut self, cluster: Cluster) -> Result<Kept> {
+    /// Leaves a cluster running, and a Prometheus with it.
+    pub fn keep(&mut self, cluster: Cluster, prometheus: Option<Prometheus>) -> Result<Kept> {
         let stop = self.stop_file();
         if !stop.exists() {
             let made =
                 Command::new("mkfifo").args(["-m", "600"]).arg(&stop).status().context("could not run mkfifo")?;
             ensure!(made.success(), "could not make {}", stop.display());
         }
-        let kept = cluster.keep(&stop)?;
+        let mut kept = cluster.keep(&stop)?;
+        if let Some(prometheus) = prometheus {
+            kept.prometheus = Some(prometheus.url());
+            kept.rooms.push(prometheus.keep(&stop)?);
+        }
         std::fs::write(self.record(), serde_json::to_string_pretty(&kept)?)?;
         Ok(kept)
     }
@@ -61,15 +66,18 @@ impl Standby {
             let mut stop = OpenOptions::new().read(true).write(true).open(self.stop_file())?;
             stop.write_all(&[b'\n'; STOP_LINES])?;
             // Kept open until all have read.
+            let there = || kept.rooms.iter().filter(|room| room.exists());
             let gone = eventually("the cluster is gone", STOP_BOUND, || async {
-                if kept.directory.exists() { bail!("{} is still there", kept.directory.display()) } else { Ok(()) }
+                there().next().map_or(Ok(()), |room| Err(format!("{} is still there", room.display())))
             })
             .await;
             drop(stop);
             std::fs::remove_file(self.stop_file())?;
-            if gone.is_err() && kept.directory.exists() {
-                // Nobody waited: the machine was restarted, and only the directory is left of the cluster.
-                std::fs::remove_dir_all(&kept.directory).with_context(|| format!("{}", kept.directory.display()))?;
+            if gone.is_err() {
+                // Nobody waited: the machine was restarted, and only the directories are left of the cluster.
+                for room in there() {
+                    std::fs::remove_dir_all(room).with_context(|| format!("{}", room.display()))?;
+                }
             }
         }
         std::fs::remove_file(self.record())?;

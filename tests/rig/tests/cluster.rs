@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use floorkeeper_rig::{Cluster, Options, eventually};
+use floorkeeper_rig::{Cluster, Options, Signal, eventually};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
@@ -14,7 +14,7 @@ const BOUND: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_pods_get_ready_on_three_nodes() -> Result<()> {
-    let cluster = Cluster::start(Options { nodes: 3, ..Options::default() }).await?;
+    let mut cluster = Cluster::start(Options { nodes: 3, ..Options::default() }).await?;
     cluster.kubectl(["create", "deployment", "web", "--image=web", "--replicas=10"]).await?;
     let deployments = Api::<Deployment>::default_namespaced(cluster.client());
     eventually("10 pods are ready", BOUND, || async {
@@ -34,7 +34,30 @@ async fn ten_pods_get_ready_on_three_nodes() -> Result<()> {
         ensure!(names.lines().count() == 2, "{names}");
         Ok(())
     })
+    .await?;
+
+    // Controllers, scheduler and nodes find their way back after an outage.
+    cluster.restart_api_server().await?;
+    cluster.kubectl(["scale", "deployment", "web", "--replicas=4"]).await?;
+    eventually("4 pods are ready", BOUND, || async {
+        let ready = deployments.get("web").await?.status.and_then(|status| status.ready_replicas);
+        ensure!(ready == Some(4), "{ready:?} are");
+        Ok(())
+    })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_api_server_answers_after_the_thaw() -> Result<()> {
+    let mut cluster = Cluster::start(Options::api_only()).await?;
+    let namespaces = Api::<Namespace>::all(cluster.client());
+    cluster.signal_api_server(Signal::Freeze)?;
+    // Signals arrive when they arrive: requests until one hangs.
+    let hangs = || tokio::time::timeout(Duration::from_millis(500), namespaces.get("default"));
+    eventually("a request hangs", BOUND, || async { hangs().await.map_or(Ok(()), |_| Err("it is answered")) }).await?;
+    cluster.signal_api_server(Signal::Thaw)?;
+    eventually("a request is answered", BOUND, || namespaces.get("default")).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

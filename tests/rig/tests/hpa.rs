@@ -34,12 +34,24 @@ async fn scales_on_each_api() -> Result<()> {
 
     // An error holds the HPA where it is, a low value doesn't.
     apis.set_behaviour(MetricsApi::External, Behaviour::Failing(500));
+    let reason =
+        ["get", "hpa", "by-queue", r#"--output=jsonpath={.status.conditions[?(@.type=="ScalingActive")].reason}"#];
+    eventually("the HPA sees the error", BOUND, || async {
+        let reason = cluster.kubectl(reason).await?;
+        ensure!(reason == "FailedGetExternalMetric", "{reason}");
+        Ok(())
+    })
+    .await?;
     apis.set_external("default", "queue_depth", &[("queue", "orders")], 20.0);
     apis.set_custom("default", web, "requests_per_second", 10.0);
     replicas_become(&cluster, "by-requests", 1).await?;
     replicas_become(&cluster, "by-queue", 5).await?;
     apis.set_behaviour(MetricsApi::External, Behaviour::Normal);
     replicas_become(&cluster, "by-queue", 2).await?;
+
+    apis.unregister().await?;
+    let registered = cluster.kubectl(["get", "apiservices", "--output=name"]).await?;
+    ensure!(!registered.contains("metrics.k8s.io"), "{registered}");
     Ok(())
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Up {
     /// Number of simulated nodes; each takes any number of pods.
     #[arg(long, default_value_t = 1, value_name = "N")]
     nodes: u32,
+    /// Only etcd and the API server: for CRDs, admission policies and RBAC. No pod ever starts.
+    #[arg(long, conflicts_with_all = ["nodes", "hpa_speed"])]
+    api_only: bool,
     /// Let the HPA's time run this much faster: sync period, stabilisation window, start-up periods.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     hpa_speed: f64,
@@ -39,15 +42,15 @@ impl Up {
             bail!("--hpa-speed {}: give a number of 1 or more", self.hpa_speed);
         }
         let options = Options {
-            nodes: self.nodes,
+            controllers: !self.api_only,
+            nodes: if self.api_only { 0 } else { self.nodes },
             hpa: HpaTiming::scaled(self.hpa_speed),
             audit_log: self.audit_log,
             mutating_admission_policy: !self.without_mutating_admission_policy,
-            ..Options::default()
         };
         let started = std::time::Instant::now();
         let cluster = Cluster::start(options).await?;
-        let kept = standby.keep(cluster)?;
+        let kept = standby.keep(cluster, None)?;
         eprintln!(
             "A cluster is up at {} after {:.1} s. Stop it with `cargo rig down`.",
             kept.server,

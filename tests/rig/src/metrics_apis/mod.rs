@@ -29,10 +29,10 @@ use crate::cluster::Cluster;
 /// apis.set_behaviour(MetricsApi::External, Behaviour::Failing(500));
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
 pub struct MetricsApis {
     values: Arc<Mutex<Values>>,
     server: JoinHandle<()>,
+    client: kube::Client,
 }
 
 /// Which of the APIs.
@@ -87,9 +87,15 @@ impl MetricsApis {
     pub async fn start(cluster: &Cluster) -> Result<Self> {
         let values = Arc::new(Mutex::new(Values::default()));
         let (port, server) = server::start(Arc::clone(&values), cluster.client()).await?;
-        let apis = Self { values, server };
+        let apis = Self { values, server, client: cluster.client() };
         register::register(cluster.client(), port).await?;
         Ok(apis)
+    }
+
+    /// Takes the APIs out of the API server too, as for a cluster that lives on: a registered API that doesn't answer slows
+    /// every kubectl down.
+    pub async fn unregister(self) -> Result<()> {
+        register::unregister(self.client.clone()).await
     }
 
     /// Every running pod in the namespace that has all these labels uses this much.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::MetricsApi;
@@ -55,6 +55,15 @@ pub(super) async fn register(client: kube::Client, port: u16) -> Result<()> {
         })
         .await?;
     }
+    Ok(())
+}
+
+pub(super) async fn unregister(client: kube::Client) -> Result<()> {
+    let registrations = Api::<APIService>::all(client.clone());
+    for api in MetricsApi::ALL {
+        registrations.delete(&format!("{}.{}", api.version(), api.group()), &DeleteParams::default()).await?;
+    }
+    Api::<Service>::namespaced(client, NAMESPACE).delete(SERVICE, &DeleteParams::default()).await?;
     Ok(())
 }
 
