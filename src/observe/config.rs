@@ -30,6 +30,7 @@ pub struct SourceConfig {
 
 /// What kind of server a source is.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are few sources, each behind an Arc")]
 pub enum Kind {
     Prometheus(Prometheus),
     /// `external.metrics.k8s.io` of the cluster itself, by the operator's own client.

@@ -12,6 +12,8 @@ mod board;
 mod config;
 mod credentials;
 mod evidence;
+#[cfg(test)]
+mod faults;
 mod fullness;
 mod health;
 mod metrics_api;

@@ -80,8 +80,8 @@ impl Supervisor {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             let sources = Arc::clone(&feed.sources.borrow_and_update());
-            if feed.subscriptions.has_changed().unwrap_or(false) || forward.borrow().is_empty() {
-                let now = Arc::clone(&feed.subscriptions.borrow_and_update());
+            let now = Arc::clone(&feed.subscriptions.borrow_and_update());
+            if !Arc::ptr_eq(&now, &forward.borrow()) {
                 // The board first: no loop may bring an answer that it has no place for.
                 self.board.sync(&now);
                 forward.send_replace(now);

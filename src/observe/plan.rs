@@ -32,6 +32,7 @@ pub(super) struct Planned {
 
 /// What is sent, and what is remembered of its answers.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "each is behind an Arc")]
 pub(super) enum Request {
     PromQl { composed: Composed, fullness: Memory },
     Metric(MetricRequest),
@@ -39,7 +40,10 @@ pub(super) enum Request {
 
 /// The fullness of each workload in the answers of one query.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<HashMap<(Box<str>, Box<str>), Fullness>>);
+pub(super) struct Memory(Mutex<HashMap<Workload, Fullness>>);
+
+/// Namespace and name, as in [`Key`].
+type Workload = (Box<str>, Box<str>);
 
 /// Whose question it is.
 #[derive(Clone, Debug)]

@@ -72,7 +72,9 @@ impl Source {
             tokio::select! {
                 due = ticks.tick() => {
                     self.count_skipped(last.replace(due), due);
-                    self.take_changes(&mut state);
+                    if self.subscriptions.has_changed().unwrap_or(false) {
+                        self.replan(&mut state);
+                    }
                     self.round(&mut state, None).await;
                     if past.is_empty() {
                         self.look_back(&mut state, &mut past);
@@ -84,7 +86,7 @@ impl Source {
                     }
                     // Changes come in bursts: one round for all of them.
                     tokio::time::sleep(SETTLE.min(self.config.interval)).await;
-                    let new = self.take_changes(&mut state);
+                    let new = self.replan(&mut state);
                     if !new.is_empty() {
                         self.round(&mut state, Some(&new)).await;
                     }
@@ -118,11 +120,7 @@ impl Source {
         built.ok().map(Arc::new)
     }
 
-    /// Plans anew if subscriptions changed. Returns the policies that ask for the first time, or something else.
-    fn take_changes(&mut self, state: &mut State) -> HashSet<PolicyKey> {
-        if self.subscriptions.has_changed().unwrap_or(false) { self.replan(state) } else { HashSet::new() }
-    }
-
+    /// Plans for what is asked now. Returns the policies that ask for the first time, or something else.
     fn replan(&mut self, state: &mut State) -> HashSet<PolicyKey> {
         let subscriptions = Arc::clone(&self.subscriptions.borrow_and_update());
         state.plan = state.planner.plan(&self.config, &subscriptions);
