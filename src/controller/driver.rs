@@ -14,13 +14,13 @@ use tracing::{debug, info, warn};
 
 use super::input::Input;
 use super::lanes::{Lanes, Next, Ticket};
-use super::reports::Reports;
+use super::reports::{Reports, Told};
 use super::vitals::Vitals;
 use super::world::World;
 use crate::metrics::{Metrics, What};
 
 /// Owns the engine.
-pub struct Driver<W> {
+pub(super) struct Driver<W> {
     world: World,
     /// Created when all stores are filled: its epoch has to be above every stored one.
     engine: Option<Engine>,
@@ -45,7 +45,7 @@ where
     F: Future<Output = Outcome> + Send + 'static,
 {
     /// `outcomes`: the sending end of what [`Driver::run`] reads.
-    pub fn new(
+    pub(super) fn new(
         write: W,
         outcomes: mpsc::Sender<Input>,
         reports: Arc<Reports>,
@@ -68,7 +68,7 @@ where
     }
 
     /// Runs until `stop`; then finishes the writes that are under way.
-    pub async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: impl Future<Output = ()>) {
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut batch = Vec::new();
         loop {
@@ -120,7 +120,7 @@ where
                 self.metrics.forget(&key);
                 self.world.drop_policy(key, events);
             }
-            Input::Overrides(key, overrides) => events.push(Event::Overrides(key, overrides)),
+            Input::Overrides(key, overrides) => self.world.take_overrides(key, overrides, events),
             Input::Observed(key, observation) => events.push(Event::Observed(key, observation)),
             Input::History(key, place, samples) => events.push(Event::History(key, place, samples)),
             Input::Target(key, target, heard) => {
@@ -131,6 +131,7 @@ where
             Input::Table { namespace, rows } => self.world.take_table(namespace, rows, events),
             Input::Awaited(store) => self.world.await_store(store),
             Input::Filled(store) => self.world.fill(store, events),
+            Input::Refused(store) => self.world.give_up(store, events),
             Input::Dropped(store) => self.world.drop_store(&store),
             Input::Kind(kind, resource) => self.world.take_kind(kind, resource, events),
             Input::Wrote(ticket, outcome) => self.wrote(ticket, outcome, now),
@@ -189,12 +190,13 @@ where
         let Some(engine) = &mut self.engine else { return };
         for (policy, notice) in engine.notices() {
             self.metrics.noticed(&notice);
-            self.reports.tell(policy, notice, now);
+            let spec = self.world.policy(&policy).cloned();
+            self.reports.tell(Told { policy, spec, notice, at: now });
         }
         for policy in engine.changed() {
-            if let Some(decision) = engine.decision(&policy) {
+            if let (Some(decision), Some(spec)) = (engine.decision(&policy), self.world.policy(&policy)) {
                 self.metrics.decided(&policy, decision);
-                self.reports.decided(policy, decision);
+                self.reports.decided(policy, decision, spec);
             }
         }
     }

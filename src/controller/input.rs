@@ -11,7 +11,7 @@ use super::lanes::Ticket;
 
 /// One message to the loop.
 #[derive(Clone, Debug)]
-pub enum Input {
+pub(super) enum Input {
     /// A policy that parses, as last known good.
     Policy(PolicyKey, Arc<Policy>),
     PolicyGone(PolicyKey),
@@ -30,6 +30,8 @@ pub enum Input {
     Awaited(Store),
     /// A store holds everything that the API server has.
     Filled(Store),
+    /// A kind can't be seen: nobody waits for it any longer. It may be filled later.
+    Refused(Store),
     /// A kind's watch has stopped: what it said is no longer kept up to date.
     Dropped(Store),
     /// The plural resource of a kind that scalers refer to.
@@ -39,24 +41,24 @@ pub enum Input {
 
 /// A scaler and what it scales.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ScalerName {
-    pub namespace: Arc<str>,
-    pub name: Arc<str>,
-    pub scales: KindName,
+pub(super) struct ScalerName {
+    pub(super) namespace: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) scales: KindName,
     /// Name of the workload that it scales.
-    pub target: Arc<str>,
+    pub(super) target: Arc<str>,
 }
 
 /// Group and kind, as references in other objects write them; a version is of no interest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KindName {
-    pub group: Arc<str>,
-    pub kind: Arc<str>,
+pub(super) struct KindName {
+    pub(super) group: Arc<str>,
+    pub(super) kind: Arc<str>,
 }
 
 /// What must be known before anything is decided.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Store {
+pub(super) enum Store {
     Policies,
     Tables,
     Scalers,
@@ -67,7 +69,7 @@ pub enum Store {
 impl KindName {
     /// From an `apiVersion` (`apps/v1`, `v1`) and a kind.
     #[must_use]
-    pub fn new(api_version: &str, kind: &str) -> Self {
+    pub(super) fn new(api_version: &str, kind: &str) -> Self {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         Self { group: group.into(), kind: kind.into() }
     }

@@ -11,11 +11,11 @@ use floorkeeper_core::{Outcome, TargetKey, Write};
 
 /// One write on its way, named for the time that it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(u64);
+pub(super) struct Ticket(u64);
 
 /// All writes that are waiting or under way.
 #[derive(Debug)]
-pub struct Lanes {
+pub(super) struct Lanes {
     next: u64,
     limit: usize,
     running: usize,
@@ -29,7 +29,7 @@ pub struct Lanes {
 
 /// What became ready.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Next {
+pub(super) enum Next {
     /// Carry it out, then tell [`Lanes::ended`].
     Start(Ticket, Arc<Write>),
     /// Do not carry it out: the row that it rests on was not stored.
@@ -53,7 +53,7 @@ enum Lane {
 impl Lanes {
     /// `limit`: how many writes may be under way at once.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             next: 0,
             limit,
@@ -67,7 +67,7 @@ impl Lanes {
     }
 
     /// Queues one write behind those of its lanes.
-    pub fn push(&mut self, write: Write) {
+    pub(super) fn push(&mut self, write: Write) {
         let ticket = Ticket(self.next);
         self.next += 1;
         let lanes = lanes_of(&write);
@@ -85,7 +85,7 @@ impl Lanes {
     }
 
     /// The next write that may start now; `None` while the limit is reached or nothing is ready.
-    pub fn next(&mut self) -> Option<Next> {
+    pub(super) fn next(&mut self) -> Option<Next> {
         if self.running >= self.limit {
             return None;
         }
@@ -100,7 +100,7 @@ impl Lanes {
     }
 
     /// A started write has ended; what stood behind it moves up. Returns the write.
-    pub fn ended(&mut self, ticket: Ticket, outcome: Outcome) -> Option<Arc<Write>> {
+    pub(super) fn ended(&mut self, ticket: Ticket, outcome: Outcome) -> Option<Arc<Write>> {
         let write = self.leave(ticket)?;
         self.running = self.running.saturating_sub(1);
         if let Write::Floors { rows, .. } = &*write {
@@ -121,20 +121,8 @@ impl Lanes {
 
     /// How many writes are under way.
     #[must_use]
-    pub fn running(&self) -> usize {
+    pub(super) fn running(&self) -> usize {
         self.running
-    }
-
-    /// Nothing waits and nothing is under way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// How many writes are waiting or under way.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.waiting.len()
     }
 
     fn leave(&mut self, ticket: Ticket) -> Option<Arc<Write>> {
@@ -265,7 +253,7 @@ mod tests {
             assert_eq!(lanes.next(), None);
             lanes.ended(ticket, Outcome::Done);
         }
-        assert!(lanes.is_empty());
+        assert!(lanes.waiting.is_empty());
         assert!(lanes.lanes.is_empty() && lanes.unstored.is_empty());
     }
 
@@ -303,7 +291,7 @@ mod tests {
             assert_eq!(write, replicas("a", 2, 5));
             lanes.ended(raise, Outcome::Done);
             assert_eq!(lanes.next(), Some(Next::Drop(Arc::new(bounds("a", true)))));
-            assert!(lanes.is_empty() && lanes.unstored.is_empty());
+            assert!(lanes.waiting.is_empty() && lanes.unstored.is_empty());
 
             // Nothing waits behind it any more: a later lowering is a new decision.
             lanes.push(replicas("a", 9, 5));
@@ -322,7 +310,7 @@ mod tests {
         assert_eq!(lanes.next(), None);
         lanes.ended(first, Outcome::Done);
         assert_eq!(start(&mut lanes).1, bounds("a", true));
-        assert_eq!(lanes.len(), 2);
+        assert_eq!(lanes.waiting.len(), 2);
     }
 
     #[test]

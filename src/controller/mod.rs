@@ -7,13 +7,20 @@
 //! ```
 
 mod client;
+mod desk;
 mod driver;
 mod input;
+mod kinds;
 mod lanes;
+mod overrides;
+mod registry;
 mod reports;
+mod scribe;
 mod serve;
+mod statuses;
 mod vitals;
 mod watch;
+mod workloads;
 mod world;
 
 use std::future::Future;
@@ -23,13 +30,16 @@ use floorkeeper_core::Write;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::info;
 
+use self::desk::Desk;
 use self::driver::Driver;
 use self::input::Input;
 use self::reports::Reports;
+use self::scribe::Scribe;
 use self::vitals::Vitals;
-use crate::apply::{Kinds, Writer};
+use crate::apply::{Events, Kinds, Writer};
 use crate::metrics::Metrics;
 
 pub use self::client::{Access, AccessError, client};
@@ -59,6 +69,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let reports = Arc::new(Reports::default());
     let kinds = Arc::new(Kinds::default());
     let writer = Writer::new(client.clone(), Arc::clone(&kinds), Arc::clone(&metrics));
+    let scribes = writer.clone();
     let (inputs, received) = mpsc::channel::<Input>(INPUTS_WAITING);
 
     info!(version = env!("CARGO_PKG_VERSION"), %namespace, "floorkeeper starts");
@@ -67,13 +78,31 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         let writer = writer.clone();
         async move { writer.carry_out(&write).await }
     };
-    let driver = Driver::new(write, inputs.clone(), reports, vitals, metrics);
+    let events = Events::start(client.clone(), instance(), Arc::clone(&metrics));
+    let scribe = Scribe::new(scribes, events);
+    let desk = Desk {
+        client,
+        namespace,
+        kinds,
+        vitals: Arc::clone(&vitals),
+        reports: Arc::clone(&reports),
+        inputs: inputs.clone(),
+    };
+    let mut around = JoinSet::new();
+    around.spawn(desk.run());
+    around.spawn(scribe.run(Arc::clone(&reports)));
+    let driver = Driver::new(write, inputs, reports, vitals, metrics);
     tokio::select! {
         ended = serving => ended.map_err(Error::Serve)?,
         () = driver.run(received, stop) => {}
     }
     info!("floorkeeper stops; floors stay where they are");
     Ok(())
+}
+
+/// Who reports events: the pod, or this machine.
+fn instance() -> String {
+    std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "floorkeeper".to_owned())
 }
 
 /// Twice what one turn takes: the loop always finds a full batch, and the senders feel it when it is behind.

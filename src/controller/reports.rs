@@ -1,52 +1,79 @@
 //! What the loop has to say to people, handed over without waiting: the latest decision of each policy, and notices.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use floorkeeper_core::{Decision, Notice, PolicyKey, Timestamp};
+use floorkeeper_core::{Decision, Notice, Policy, PolicyKey, Timestamp};
 use tokio::sync::Notify;
+
+use super::registry::About;
 
 /// Between the loop and the task that writes status and events.
 #[derive(Debug, Default)]
-pub struct Reports {
+pub(super) struct Reports {
     state: Mutex<News>,
     news: Notify,
 }
 
 /// What has come since the last look.
 #[derive(Debug, Default)]
-pub struct News {
+pub(super) struct News {
     /// Only the latest decision of each policy: what lies between is of no interest to a status.
-    pub decisions: HashMap<PolicyKey, Decision>,
-    pub notices: VecDeque<(PolicyKey, Notice, Timestamp)>,
+    pub(super) decisions: HashMap<PolicyKey, (Decision, Arc<Policy>)>,
+    pub(super) notices: VecDeque<Told>,
+    /// Policies as objects; `None`: gone.
+    pub(super) abouts: HashMap<PolicyKey, Option<About>>,
+    /// Why a policy is not understood; `None`: it is again.
+    pub(super) problems: HashMap<PolicyKey, Option<Arc<str>>>,
     /// Notices that were dropped because nobody came to fetch them.
-    pub lost: usize,
+    pub(super) lost: usize,
+}
+
+/// A notice, and the policy as it was when it was told.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) policy: PolicyKey,
+    pub(super) spec: Option<Arc<Policy>>,
+    pub(super) notice: Notice,
+    pub(super) at: Timestamp,
 }
 
 impl Reports {
     /// A policy was decided.
-    pub fn decided(&self, policy: PolicyKey, decision: &Decision) {
-        self.lock().decisions.insert(policy, decision.clone());
+    pub(super) fn decided(&self, policy: PolicyKey, decision: &Decision, spec: &Arc<Policy>) {
+        self.lock().decisions.insert(policy, (decision.clone(), Arc::clone(spec)));
+        self.news.notify_one();
+    }
+
+    /// A policy was seen as an object, or is gone.
+    pub(super) fn object(&self, policy: PolicyKey, about: Option<About>) {
+        self.lock().abouts.insert(policy, about);
+        self.news.notify_one();
+    }
+
+    /// A policy is not understood, or is again.
+    pub(super) fn problem(&self, policy: PolicyKey, problem: Option<Arc<str>>) {
+        self.lock().problems.insert(policy, problem);
         self.news.notify_one();
     }
 
     /// The engine has something to tell.
-    pub fn tell(&self, policy: PolicyKey, notice: Notice, now: Timestamp) {
+    pub(super) fn tell(&self, told: Told) {
         let mut state = self.lock();
         if state.notices.len() >= NOTICES_KEPT {
             state.notices.pop_front();
             state.lost += 1;
         }
-        state.notices.push_back((policy, notice, now));
+        state.notices.push_back(told);
         drop(state);
         self.news.notify_one();
     }
 
     /// Waits until there is something, and takes it all.
-    pub async fn next(&self) -> News {
+    pub(super) async fn next(&self) -> News {
         loop {
             let news = self.take();
-            if !news.decisions.is_empty() || !news.notices.is_empty() {
+            if !news.is_empty() {
                 return news;
             }
             self.news.notified().await;
@@ -54,13 +81,20 @@ impl Reports {
     }
 
     /// Takes what is there.
-    pub fn take(&self) -> News {
+    pub(super) fn take(&self) -> News {
         std::mem::take(&mut *self.lock())
     }
 
     /// A panic elsewhere leaves nothing half-written here: the lock is taken all the same.
     fn lock(&self) -> MutexGuard<'_, News> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        let Self { decisions, notices, abouts, problems, lost } = self;
+        decisions.is_empty() && notices.is_empty() && abouts.is_empty() && problems.is_empty() && *lost == 0
     }
 }
 
@@ -76,11 +110,12 @@ mod tests {
         let reports = Reports::default();
         let policy = PolicyKey::new("shop", "web");
         for undos in 0..u32::try_from(NOTICES_KEPT).unwrap() + 3 {
-            reports.tell(policy.clone(), Notice::Contested { undos }, Timestamp(0));
+            let notice = Notice::Contested { undos };
+            reports.tell(Told { policy: policy.clone(), spec: None, notice, at: Timestamp(0) });
         }
         let news = reports.take();
         assert_eq!((news.notices.len(), news.lost), (NOTICES_KEPT, 3));
-        assert_eq!(news.notices[0].1, Notice::Contested { undos: 3 });
+        assert_eq!(news.notices[0].notice, Notice::Contested { undos: 3 });
         assert_eq!(reports.take().lost, 0);
     }
 }

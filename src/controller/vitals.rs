@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Shared between the loop, the watches and `/healthz`, `/readyz`.
 #[derive(Debug)]
-pub struct Vitals(Mutex<State>);
+pub(super) struct Vitals(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -25,34 +25,34 @@ impl Default for Vitals {
 
 impl Vitals {
     /// The loop has turned.
-    pub fn turned(&self) {
+    pub(super) fn turned(&self) {
         self.lock().turned = Instant::now();
     }
 
     /// The stores that are not filled yet; none: decisions are made.
-    pub fn waits_for(&self, stores: BTreeSet<String>) {
+    pub(super) fn waits_for(&self, stores: BTreeSet<String>) {
         self.lock().stores = Some(stores);
     }
 
     /// The API server does not know this kind.
-    pub fn missing(&self, kind: &str) {
+    pub(super) fn missing(&self, kind: &str) {
         self.lock().missing.insert(kind.to_owned());
     }
 
     /// The API server knows this kind.
-    pub fn found(&self, kind: &str) {
+    pub(super) fn found(&self, kind: &str) {
         self.lock().missing.remove(kind);
     }
 
     /// The loop has turned lately.
     #[must_use]
-    pub fn alive(&self) -> bool {
+    pub(super) fn alive(&self) -> bool {
         self.lock().turned.elapsed() < STUCK_AFTER
     }
 
     /// What is waited for, by name; empty: ready.
     #[must_use]
-    pub fn waiting(&self) -> Vec<String> {
+    pub(super) fn waiting(&self) -> Vec<String> {
         let state = self.lock();
         let missing = state.missing.iter().map(|kind| format!("{kind}: its CustomResourceDefinition is not installed"));
         let stores = match &state.stores {

@@ -31,6 +31,8 @@ pub(super) enum Seen<K> {
     Gone(Id),
     /// Everything that exists was told.
     Listed,
+    /// The API server does not know this kind, or does not let us see it. Asked again all the same.
+    Refused,
 }
 
 /// Watches until the task is aborted or the receiver of `messages` is gone. `say` turns what is seen into messages.
@@ -48,6 +50,7 @@ pub(super) async fn watch<K, T>(
     let mut listed: HashSet<Id> = HashSet::new();
     let mut pause = FIRST_PAUSE;
     let mut out = Vec::new();
+    let mut said = None;
     let mut events = pin!(watcher(api, watcher::Config::default().timeout(SERVER_ENDS_AFTER)));
     while let Some(event) = events.next().await {
         match event {
@@ -80,22 +83,47 @@ pub(super) async fn watch<K, T>(
                 say(Seen::Gone(id), &mut out);
             }
             Err(error) => {
-                if unknown_kind(&error) {
-                    vitals.missing(kind);
+                let refused = refused(&error);
+                match refused {
+                    // Asked again every few seconds for as long as it takes: said once.
+                    Some(why) if said.replace(why) == Some(why) => {}
+                    Some(why) => warn!(kind, "{why}; looked for again every few seconds"),
+                    None => {
+                        said = None;
+                        warn!(kind, %error, pause_ms = pause.as_millis(), "watch failed, tried again after a pause");
+                    }
                 }
-                warn!(kind, %error, pause_ms = pause.as_millis(), "watch failed, tried again after a pause");
+                if refused.is_some() {
+                    if refused == Some(MISSING) {
+                        vitals.missing(kind);
+                    }
+                    say(Seen::Refused, &mut out);
+                    pause = REFUSED_PAUSE;
+                }
+                if !send(&messages, &mut out).await {
+                    return;
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 continue;
             }
         }
+        said = None;
         pause = FIRST_PAUSE;
-        for message in out.drain(..) {
-            if messages.send(message).await.is_err() {
-                return;
-            }
+        if !send(&messages, &mut out).await {
+            return;
         }
     }
+}
+
+/// False: the receiver is gone.
+async fn send<T>(messages: &mpsc::Sender<T>, out: &mut Vec<T>) -> bool {
+    for message in out.drain(..) {
+        if messages.send(message).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 impl Id {
@@ -108,18 +136,31 @@ impl Id {
     }
 }
 
-fn unknown_kind(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_not_found(),
-        _ => false,
+/// Why nothing is to be seen of a kind, if that is for people to change.
+fn refused(error: &watcher::Error) -> Option<&'static str> {
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
+    else {
+        return None;
+    };
+    match status.code {
+        404 => Some(MISSING),
+        403 => Some(FORBIDDEN),
+        _ => None,
     }
 }
+
+const MISSING: &str = "the API server does not know this kind: its CustomResourceDefinition is not installed";
+
+const FORBIDDEN: &str = "the API server does not let floorkeeper list this kind: its role lacks get, list and watch";
 
 /// A watch is renewed this often, seconds: also how long a connection that died silently can go unnoticed.
 const SERVER_ENDS_AFTER: u32 = 120;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// People act in minutes; a CRD that comes right behind us is found at once all the same.
+const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
 /// An API server that is back, or a CRD that was just installed, is found within this; floors are not put back before.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use floorkeeper_core::{Event, Policy, PolicyKey, Scaler, Standing, Target, TargetKey};
+use floorkeeper_core::{Event, Override, Policy, PolicyKey, Scaler, Standing, Target, TargetKey};
 
 use super::input::{KindName, ScalerName, Store};
 
 /// The stores, in memory.
 #[derive(Debug, Default)]
-pub struct World {
+pub(super) struct World {
     policies: HashMap<PolicyKey, Arc<Policy>>,
     /// How many policies name a target, as their own or as a dependency.
     named: HashMap<TargetKey, usize>,
@@ -28,35 +28,39 @@ pub struct World {
     epoch: u64,
     awaited: BTreeSet<Store>,
     filled: BTreeSet<Store>,
+    /// Kinds that can't be seen.
+    refused: BTreeSet<Store>,
+    /// Policies whose target's kind is not filled yet: told when it is, so that nothing is decided on a half-seen world.
+    parked: BTreeMap<Arc<str>, BTreeMap<PolicyKey, Vec<Override>>>,
 }
 
 impl World {
     /// Nothing is known; policies, tables and scalers are awaited.
     #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let awaited = BTreeSet::from([Store::Policies, Store::Tables, Store::Scalers]);
         Self { awaited, ..Self::default() }
     }
 
     /// Stores that are still being filled.
-    pub fn awaited(&self) -> impl Iterator<Item = &Store> {
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &Store> {
         self.awaited.iter()
     }
 
     /// The highest epoch in any stored row.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
 
     /// The present parse of a policy.
     #[must_use]
-    pub fn policy(&self, key: &PolicyKey) -> Option<&Arc<Policy>> {
+    pub(super) fn policy(&self, key: &PolicyKey) -> Option<&Arc<Policy>> {
         self.policies.get(key)
     }
 
     /// A policy is new or changed.
-    pub fn take_policy(&mut self, key: PolicyKey, policy: Arc<Policy>, events: &mut Vec<Event>) {
+    pub(super) fn take_policy(&mut self, key: PolicyKey, policy: Arc<Policy>, events: &mut Vec<Event>) {
         let before = self.policies.insert(key.clone(), Arc::clone(&policy));
         if self.filled.contains(&Store::Tables) && !self.rows.contains_key(&key.namespace) {
             self.tell_table(Arc::clone(&key.namespace), Vec::new(), events);
@@ -71,22 +75,35 @@ impl World {
         if let Some(before) = before {
             self.forget_names(&before);
         }
-        self.tell_scaler(&policy.target, events);
-        events.push(Event::Policy(key, policy));
+        let store = Store::Targets(Arc::clone(&policy.target.resource));
+        if self.filled.contains(&store) || self.refused.contains(&store) {
+            self.tell_scaler(&policy.target, events);
+            events.push(Event::Policy(key, policy));
+        } else {
+            self.parked.entry(Arc::clone(&policy.target.resource)).or_default().entry(key).or_default();
+        }
     }
 
     /// A policy is gone.
-    pub fn drop_policy(&mut self, key: PolicyKey, events: &mut Vec<Event>) {
+    pub(super) fn drop_policy(&mut self, key: PolicyKey, events: &mut Vec<Event>) {
         if let Some(before) = self.policies.remove(&key) {
             self.forget_names(&before);
             events.push(Event::PolicyGone(key));
         }
     }
 
+    /// The overrides that apply to a policy now.
+    pub(super) fn take_overrides(&mut self, key: PolicyKey, overrides: Vec<Override>, events: &mut Vec<Event>) {
+        match self.parked.values_mut().find_map(|parked| parked.get_mut(&key)) {
+            Some(parked) => *parked = overrides,
+            None => events.push(Event::Overrides(key, overrides)),
+        }
+    }
+
     /// A workload was seen, or is gone.
     ///
     /// The engine is told of every target with a row too: its policy may be gone, its floor is still to be released.
-    pub fn take_target(&mut self, key: TargetKey, target: Option<Target>, events: &mut Vec<Event>) {
+    pub(super) fn take_target(&mut self, key: TargetKey, target: Option<Target>, events: &mut Vec<Event>) {
         match &target {
             Some(seen) => drop(self.targets.insert(key.clone(), seen.clone())),
             None => drop(self.targets.remove(&key)),
@@ -97,7 +114,7 @@ impl World {
     }
 
     /// A scaler was seen, or is gone.
-    pub fn take_scaler(&mut self, name: ScalerName, scaler: Option<Scaler>, events: &mut Vec<Event>) {
+    pub(super) fn take_scaler(&mut self, name: ScalerName, scaler: Option<Scaler>, events: &mut Vec<Event>) {
         let ScalerName { namespace, name, scales, target } = name;
         let place = (namespace, scales, target);
         let of_target = self.scalers.entry(place.clone()).or_default();
@@ -119,7 +136,12 @@ impl World {
     }
 
     /// A namespace's table as stored; without rows where there is none.
-    pub fn take_table(&mut self, namespace: Arc<str>, rows: Vec<(TargetKey, Standing)>, events: &mut Vec<Event>) {
+    pub(super) fn take_table(
+        &mut self,
+        namespace: Arc<str>,
+        rows: Vec<(TargetKey, Standing)>,
+        events: &mut Vec<Event>,
+    ) {
         self.epoch = rows.iter().map(|(_, row)| row.epoch).fold(self.epoch, u64::max);
         // Before all tables are known none is told: our epoch has to be above every stored one.
         if self.filled.contains(&Store::Tables) {
@@ -130,7 +152,7 @@ impl World {
     }
 
     /// A kind is known: scalers that refer to it can be matched with targets.
-    pub fn take_kind(&mut self, kind: KindName, resource: Arc<str>, events: &mut Vec<Event>) {
+    pub(super) fn take_kind(&mut self, kind: KindName, resource: Arc<str>, events: &mut Vec<Event>) {
         self.kinds.insert(Arc::clone(&resource), kind);
         let named: Vec<_> = self.named.keys().filter(|target| target.resource == resource).cloned().collect();
         for target in named {
@@ -139,15 +161,16 @@ impl World {
     }
 
     /// A store is going to be filled.
-    pub fn await_store(&mut self, store: Store) {
+    pub(super) fn await_store(&mut self, store: Store) {
         if !self.filled.contains(&store) {
             self.awaited.insert(store);
         }
     }
 
     /// A store is filled: what is absent from it is told as absent.
-    pub fn fill(&mut self, store: Store, events: &mut Vec<Event>) {
+    pub(super) fn fill(&mut self, store: Store, events: &mut Vec<Event>) {
         self.awaited.remove(&store);
+        self.refused.remove(&store);
         if !self.filled.insert(store.clone()) {
             return;
         }
@@ -179,14 +202,25 @@ impl World {
                         events.push(Event::Target(target, None));
                     }
                 }
+                self.tell_parked(&resource, events);
             }
         }
     }
 
+    /// A kind can't be seen: its policies are told all the same, without targets.
+    pub(super) fn give_up(&mut self, store: Store, events: &mut Vec<Event>) {
+        self.awaited.remove(&store);
+        if let Store::Targets(resource) = &store {
+            self.tell_parked(resource, events);
+        }
+        self.refused.insert(store);
+    }
+
     /// A kind is no longer watched: its workloads are forgotten, not told as gone.
-    pub fn drop_store(&mut self, store: &Store) {
+    pub(super) fn drop_store(&mut self, store: &Store) {
         self.awaited.remove(store);
         self.filled.remove(store);
+        self.refused.remove(store);
         if let Store::Targets(resource) = store {
             self.targets.retain(|target, _| target.resource != *resource);
             self.kinds.remove(resource);
@@ -208,6 +242,20 @@ impl World {
             }
         }
         events.push(Event::Table { namespace, rows });
+    }
+
+    fn tell_parked(&mut self, resource: &Arc<str>, events: &mut Vec<Event>) {
+        for (key, overrides) in self.parked.remove(resource).into_iter().flatten() {
+            // Gone meanwhile, or another object of that name with another kind of target.
+            let Some(policy) = self.policies.get(&key).filter(|policy| policy.target.resource == *resource) else {
+                continue;
+            };
+            self.tell_scaler(&policy.target, events);
+            events.push(Event::Policy(key.clone(), Arc::clone(policy)));
+            if !overrides.is_empty() {
+                events.push(Event::Overrides(key, overrides));
+            }
+        }
     }
 
     fn tell_target(&self, key: &TargetKey, events: &mut Vec<Event>) {
@@ -247,7 +295,7 @@ fn names(policy: &Policy) -> impl Iterator<Item = &TargetKey> {
 mod tests {
     use std::time::Duration;
 
-    use floorkeeper_core::{Mode, Rollout, Timestamp, UnusualFall};
+    use floorkeeper_core::{Action, Mode, Rollout, Timestamp, UnusualFall};
 
     use super::*;
 
@@ -322,7 +370,7 @@ mod tests {
     fn known_world() -> World {
         let (mut world, mut events) = (World::new(), Vec::new());
         world.take_kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into(), &mut events);
-        for store in [Store::Policies, Store::Tables, Store::Scalers] {
+        for store in [Store::Policies, Store::Tables, Store::Scalers, deployments()] {
             world.fill(store, &mut events);
         }
         assert_eq!(events, []);
@@ -357,13 +405,40 @@ mod tests {
     #[test]
     fn absence_is_told_only_of_a_filled_store() {
         let (mut world, mut events) = (known_world(), Vec::new());
+        world.drop_store(&deployments());
         let writer = TargetKey::new("shop", "deployments.apps", "writer");
-        world.take_policy(PolicyKey::new("shop", "p"), policy(std::slice::from_ref(&writer)), &mut events);
-        assert!(!events.iter().any(|event| matches!(event, Event::Target(..))));
+        let key = PolicyKey::new("shop", "p");
+        let spec = policy(std::slice::from_ref(&writer));
+        world.take_policy(key.clone(), Arc::clone(&spec), &mut events);
+        assert_eq!(events, [Event::Table { namespace: "shop".into(), rows: vec![] }]);
         events.clear();
+        let freeze = Override { name: "o".into(), action: Action::Freeze, from: Timestamp(0), until: Timestamp(9) };
+        world.take_overrides(key.clone(), vec![freeze.clone()], &mut events);
         world.take_target(web(), Some(target(3)), &mut events);
         world.fill(deployments(), &mut events);
-        assert_eq!(events, [Event::Target(web(), Some(target(3))), Event::Target(writer, None)]);
+        let told = [
+            Event::Target(web(), Some(target(3))),
+            Event::Target(writer, None),
+            Event::Policy(key.clone(), spec),
+            Event::Overrides(key, vec![freeze]),
+        ];
+        assert_eq!(events, told);
+    }
+
+    #[test]
+    fn a_kind_that_cannot_be_seen_keeps_nobody_waiting() {
+        let (mut world, mut events) = (known_world(), Vec::new());
+        world.drop_store(&deployments());
+        world.await_store(deployments());
+        let key = PolicyKey::new("shop", "p");
+        world.take_policy(key.clone(), policy(&[]), &mut events);
+        events.clear();
+        world.give_up(deployments(), &mut events);
+        assert_eq!(events, [Event::Policy(key, policy(&[]))]);
+        assert_eq!(world.awaited().count(), 0);
+        events.clear();
+        world.fill(deployments(), &mut events);
+        assert_eq!(events, [Event::Target(web(), None)]);
     }
 
     #[test]
@@ -415,7 +490,7 @@ mod tests {
         let (mut world, mut events) = (known_world(), Vec::new());
         world.take_scaler(hpa("a"), Some(scaler(3)), &mut events);
         world.take_table("shop".into(), vec![(web(), row(3))], &mut events);
-        assert_eq!(events[0], Event::Scaler(web(), Some(scaler(3))));
+        assert_eq!(events[..2], [Event::Target(web(), None), Event::Scaler(web(), Some(scaler(3)))]);
         events.clear();
         world.take_target(web(), Some(target(2)), &mut events);
         assert_eq!(events, [Event::Target(web(), Some(target(2)))]);
@@ -425,6 +500,7 @@ mod tests {
     fn a_store_that_is_awaited_is_named_until_it_is_filled() {
         let (mut world, mut events) = (known_world(), Vec::new());
         assert_eq!(world.awaited().count(), 0);
+        world.drop_store(&deployments());
         world.await_store(deployments());
         assert_eq!(world.awaited().collect::<Vec<_>>(), [&deployments()]);
         world.fill(deployments(), &mut events);
