@@ -66,8 +66,11 @@ pub fn own_hpa_name(policy: &ScalingPolicy) -> String {
 /// Whether an HPA was created by floorkeeper: a `ScalingPolicy` controls it.
 #[must_use]
 pub fn is_own_hpa(hpa: &HorizontalPodAutoscaler) -> bool {
-    let mut owners = hpa.metadata.owner_references.iter().flatten();
-    owners.any(|owner| {
+    is_own(&hpa.metadata)
+}
+
+pub(super) fn is_own(metadata: &ObjectMeta) -> bool {
+    metadata.owner_references.iter().flatten().any(|owner| {
         owner.controller == Some(true)
             && owner.kind == ScalingPolicy::kind(&())
             && owner.api_version.split('/').next() == Some(GROUP)

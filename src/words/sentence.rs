@@ -33,7 +33,7 @@ pub fn hold(hold: &Hold, policy: Option<&Policy>) -> String {
             let said = unknown(why);
             match signal {
                 Some(place) => {
-                    format!("{} {said}; held until it does better or a person decides", signal_name(policy, *place))
+                    format!("{} {said}; held until it does better or a person decides", self::signal(policy, *place))
                 }
                 None => format!("no observation at all: {said}; held until there is one or a person decides"),
             }
@@ -272,7 +272,9 @@ fn window(policy: Option<&Policy>) -> String {
     policy.map_or_else(|| "a window".to_owned(), |policy| duration(policy.window))
 }
 
-fn signal_name(policy: Option<&Policy>, place: usize) -> String {
+/// A signal by its place in the policy: its name, where the policy is at hand.
+#[must_use]
+pub fn signal(policy: Option<&Policy>, place: usize) -> String {
     policy
         .and_then(|policy| policy.signals.get(place))
         .map_or_else(|| format!("signal {}", place + 1), |signal| format!("signal \"{}\"", signal.name))

@@ -72,7 +72,10 @@ pub(super) async fn after_a_pin_the_maximum_is_the_owner_s_again(cluster: &Clust
 
         // The Pin ends with a floor, or together with the policy.
         let min = then_kept.map_or(2, |kept| kept.applied.min);
-        assert_eq!(story.writer.carry_out(&write("pin", name, min, 10, then_kept, None)).await, Outcome::Done);
+        let version = version(&api, name).await?;
+        let lowers_from = then_kept.is_none().then_some(version.as_str());
+        let ends = write("pin", name, min, 10, then_kept, lowers_from);
+        assert_eq!(story.writer.carry_out(&ends).await, Outcome::Done);
         let now = api.get(name).await?;
         assert_eq!(bounds(&now), (i64::from(min), 10));
         match then_kept {
@@ -97,6 +100,9 @@ pub(super) async fn what_does_not_fit_is_refused(cluster: &Cluster) -> Result<()
     // The owner lowered the maximum below the floor meanwhile: his HPA stays as it is, and valid.
     assert_eq!(story.writer.carry_out(&write("unfit", "web", 6, 10, Some(KEPT_AT_6), None)).await, Outcome::Conflict);
     assert_eq!(bounds(&api.get("web").await?), (2, 5));
+    // What is given back is given back to the HPA that was seen, not to one that was edited since.
+    assert_eq!(story.writer.carry_out(&write("unfit", "web", 2, 10, None, None)).await, Outcome::Conflict);
+    assert_eq!(bounds(&api.get("web").await?), (2, 5));
     // One that is gone is not made anew.
     assert_eq!(story.writer.carry_out(&write("unfit", "gone", 6, 10, Some(KEPT_AT_6), None)).await, Outcome::Failed);
     assert_eq!(story.writer.carry_out(&write("unfit", "gone", 2, 10, None, None)).await, Outcome::Failed);
@@ -115,10 +121,12 @@ pub(super) async fn our_own_hpa(cluster: &Cluster) -> Result<()> {
 
     assert_eq!(story.writer.keep_own_hpa(&policy, start, None).await, Outcome::Done);
     assert_eq!(bounds(&api.get(&name).await?), (6, 10));
-    // Bounds are written like any other scaler's, and the rest survives it.
-    assert_eq!(story.writer.carry_out(&write("own", &name, 8, 10, Some(KEPT_AT_6), None)).await, Outcome::Done);
+    // Its bounds are the policy's alone: no note of others, both numbers at once, and the rest survives it.
+    assert_eq!(story.writer.carry_out(&write("own", &name, 8, 12, None, None)).await, Outcome::Done);
     let now = hpas.get(&name).await?;
-    assert_eq!((now.spec.min_replicas, now.spec.scale_target_ref.name.as_str()), (Some(8), "web"));
+    assert_eq!((now.spec.min_replicas, now.spec.max_replicas), (Some(8), 12));
+    assert_eq!(now.spec.scale_target_ref.name, "web");
+    assert_eq!(kept(now.metadata.annotations.as_ref()), None);
     // In line: no write.
     assert_eq!(story.writer.keep_own_hpa(&policy, start, Some(&now)).await, Outcome::Done);
     assert_eq!(hpas.get(&name).await?.metadata.resource_version, now.metadata.resource_version);
@@ -129,9 +137,9 @@ pub(super) async fn our_own_hpa(cluster: &Cluster) -> Result<()> {
     let metric = now.spec.metrics.as_ref().context("metrics")?[0].resource.as_ref().context("resource")?;
     assert_eq!((now.spec.min_replicas, metric.target.average_utilization), (Some(8), Some(50)));
     // And the next bounds leave the metrics alone.
-    assert_eq!(story.writer.carry_out(&write("own", &name, 9, 10, Some(KEPT_AT_6), None)).await, Outcome::Done);
+    assert_eq!(story.writer.carry_out(&write("own", &name, 9, 9, None, None)).await, Outcome::Done);
     let now = hpas.get(&name).await?;
-    assert_eq!((now.spec.min_replicas, now.spec.metrics.as_ref().map(Vec::len)), (Some(9), Some(1)));
+    assert_eq!((now.spec.min_replicas, now.spec.metrics.as_ref().map(Vec::len)), (Some(9), Some(1)), "a Pin");
 
     assert_eq!(story.writer.drop_own_hpa(&policy, &now).await, Outcome::Done);
     assert!(hpas.get_opt(&name).await?.is_none());

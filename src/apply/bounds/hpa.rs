@@ -7,7 +7,7 @@
 //! - An apply to an HPA that is gone would create one: it lacks a target and is refused, which is what we want.
 //! - A minimum above the owner's new maximum is refused by the API server: a conflict, for the engine to decide anew.
 
-use floorkeeper_core::{Bounds, Kept, ScalerBounds};
+use floorkeeper_core::{Kept, ScalerBounds};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::release::{Release, release};
 use crate::apply::call::{Trouble, call};
 use crate::apply::kept::{KEPT, note};
+use crate::apply::own_hpa::is_own;
 use crate::apply::writer::{MANAGER, Writer};
 
 pub(super) async fn write(writer: &Writer, write: &ScalerBounds) -> Result<(), Trouble> {
@@ -41,11 +42,19 @@ async fn keep(api: &Api<DynamicObject>, write: &ScalerBounds, kept: Kept) -> Res
     }
 }
 
+/// The owner's bounds, or those of an HPA of our own: nothing is kept there, so nothing stays ours.
 async fn give_back(api: &Api<DynamicObject>, write: &ScalerBounds) -> Result<(), Trouble> {
     // The note stays until the release: if we die between the two, the next process sees it and ends the job.
     let kept = Kept { original: write.bounds, applied: write.bounds };
-    let now = match apply(api, write, kept, false).await {
-        Err(trouble) if is_missing_max(&trouble) => apply(api, write, kept, true).await,
+    let seen = Some(&*write.version);
+    let now = match send(api, write, body(write, kept, true, seen)).await {
+        // Only our own HPA may be raised whatever its version: nobody else edits it.
+        Err(trouble @ Trouble::Conflict(_)) if !write.lowers => {
+            if !is_own(&call(api.get(&write.scaler)).await?.metadata) {
+                return Err(trouble);
+            }
+            send(api, write, body(write, kept, true, None)).await
+        }
         ended => ended,
     }?;
     release(api, now, &Release::Everything).await
@@ -57,25 +66,28 @@ async fn apply(
     kept: Kept,
     max: bool,
 ) -> Result<DynamicObject, Trouble> {
-    let body = body(write, kept, max);
+    let version = write.lowers.then_some(&*write.version);
+    send(api, write, body(write, kept, max, version)).await
+}
+
+async fn send(api: &Api<DynamicObject>, write: &ScalerBounds, body: Value) -> Result<DynamicObject, Trouble> {
     let params = PatchParams::apply(MANAGER).force();
     call(api.patch(&write.scaler, &params, &Patch::Apply(body))).await
 }
 
 /// What is applied: nothing but our fields, so that all others stay their owners'.
-fn body(write: &ScalerBounds, kept: Kept, max: bool) -> Value {
-    let Bounds { min, max: max_replicas } = write.bounds;
+fn body(write: &ScalerBounds, kept: Kept, max: bool, version: Option<&str>) -> Value {
     let mut body = json!({
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": &*write.scaler, "annotations": {KEPT: note(&kept)}},
-        "spec": {"minReplicas": min},
+        "spec": {"minReplicas": write.bounds.min},
     });
     if max {
-        body["spec"]["maxReplicas"] = json!(max_replicas);
+        body["spec"]["maxReplicas"] = json!(write.bounds.max);
     }
-    if write.lowers {
-        body["metadata"]["resourceVersion"] = json!(&*write.version);
+    if let Some(version) = version {
+        body["metadata"]["resourceVersion"] = json!(version);
     }
     body
 }
@@ -103,7 +115,7 @@ fn in_our_terms(trouble: Trouble) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use floorkeeper_core::TargetKey;
+    use floorkeeper_core::{Bounds, TargetKey};
 
     use super::*;
 
@@ -129,12 +141,12 @@ mod tests {
             "metadata": {"name": "web", "annotations": {KEPT: r#"{"original":{"min":2,"max":10},"applied":{"min":6,"max":10}}"#}},
             "spec": {"minReplicas": 6},
         });
-        assert_eq!(body(&bounds(false), KEPT_NOW, false), expected);
+        assert_eq!(body(&bounds(false), KEPT_NOW, false, None), expected);
     }
 
     #[test]
     fn a_lowering_carries_its_version_and_a_pin_the_maximum() {
-        let body = body(&bounds(true), KEPT_NOW, true);
+        let body = body(&bounds(true), KEPT_NOW, true, Some("41"));
         assert_eq!(body["metadata"]["resourceVersion"], "41");
         assert_eq!(body["spec"]["maxReplicas"], 10);
     }

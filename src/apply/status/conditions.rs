@@ -103,8 +103,7 @@ fn trust(told: &Told<'_>) -> Says {
     let mut message = means.to_owned();
     for (place, view) in decision.signals.iter().enumerate() {
         if let Reading::Unknown { why, .. } = &view.reading {
-            let name = told.spec.and_then(|spec| spec.signals.get(place)).map_or("?", |signal| &signal.name);
-            message = format!("{message}; signal \"{name}\" {}", words::unknown(why));
+            message = format!("{message}; {} {}", words::signal(told.spec, place), words::unknown(why));
         }
     }
     for doubt in &decision.doubts {
