@@ -95,7 +95,7 @@ impl Module {
         let log = part.join("log");
 
         let progress = Progress::start(format!(
-            "Building {} from source: once, about {} minutes on two cores",
+            "Building {} from source: once, about {} min on two cores",
             self.what(),
             self.minutes()
         ));
@@ -207,7 +207,7 @@ fn lock(path: &Path, module: Module) -> Result<File> {
         Err(TryLockError::WouldBlock) => {
             let progress = Progress::start(format!("Waiting for another process that builds {}", module.what()));
             file.lock()?;
-            progress.finish(format!("The other process is done with {}", module.what()));
+            progress.finish(format!("No other process builds {} any more", module.what()));
         }
         Err(TryLockError::Error(error)) => return Err(error).context("could not lock the build directory"),
     }

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::binaries::{ControlPlane, Module};
 use crate::components;
 use crate::credentials::{self, Credentials, User};
+use crate::nodes;
 use crate::options::Options;
 use crate::ports::Port;
 use crate::process::{Process, Signal};
@@ -278,7 +279,7 @@ impl Cluster {
         self.kwok = Some(Process::start("kwok", kwok, &args, &[], &self.log("kwok"))?);
         let nodes = Api::<Node>::all(self.client());
         for index in 0..self.options.nodes {
-            nodes.create(&PostParams::default(), &node(index)?).await?;
+            nodes.create(&PostParams::default(), &nodes::node(index)?).await?;
         }
         Ok(())
     }
@@ -316,7 +317,7 @@ impl Cluster {
                     .await?
                     .items
                     .iter()
-                    .filter(|node| takes_pods(node, controllers))
+                    .filter(|node| nodes::takes_pods(node, controllers))
                     .count();
                 if usable < expected { bail!("{usable} of {expected}") } else { Ok(()) }
             })
@@ -338,35 +339,6 @@ pub(crate) async fn readyz(client: &kube::Client) -> Result<()> {
     let request = axum::http::Request::get("/readyz").body(Vec::new())?;
     tokio::time::timeout(READYZ_BOUND, client.request_text(request)).await.context("no answer")??;
     Ok(())
-}
-
-fn node(index: u32) -> Result<Node> {
-    let name = format!("node-{index}");
-    Ok(serde_json::from_value(json!({
-        "metadata": {
-            "name": name,
-            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "type": "kwok"},
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
-        },
-        "status": {
-            "capacity": {"cpu": "1k", "memory": "1Ti", "pods": "100k"},
-            "allocatable": {"cpu": "1k", "memory": "1Ti", "pods": "100k"},
-            "nodeInfo": {
-                "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "kwok", "kernelVersion": "kwok", "kubeProxyVersion": "",
-                "kubeletVersion": "kwok", "machineID": "", "operatingSystem": "linux", "osImage": "kwok", "systemUUID": "",
-            },
-        },
-    }))?)
-}
-
-/// Ready, and, where the node controller runs, rid of the taint that a new node has.
-fn takes_pods(node: &Node, controllers: bool) -> bool {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let ready = serde_json::to_value(conditions.collect::<Vec<_>>()).is_ok_and(|all| {
-        all.as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
-    });
-    let tainted = node.spec.as_ref().is_some_and(|spec| spec.taints.as_ref().is_some_and(|taints| !taints.is_empty()));
-    ready && !(controllers && tainted)
 }
 
 /// Ten times what an idle machine needs: a bound for when something is wrong, not a measure.

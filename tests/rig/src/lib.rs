@@ -19,6 +19,7 @@ mod components;
 mod credentials;
 mod exposition;
 mod metrics_apis;
+mod nodes;
 mod options;
 mod ports;
 mod process;
