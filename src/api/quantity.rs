@@ -155,3 +155,79 @@ const SUFFIXES: [(&str, f64); 16] = [
 
 /// Longer than any number that means something here, short enough to bound the cost of the rules.
 const MAX_LENGTH: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Option<f64> {
+        Quantity(text.to_owned()).parse().ok()
+    }
+
+    #[test]
+    fn suffixes_scale() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("120", 120.0),
+            ("0.5", 0.5),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("1500m", 1.5),
+            ("2k", 2000.0),
+            ("4Mi", 4_194_304.0),
+            ("1e3", 1000.0),
+            ("1E3", 1000.0),
+            ("1E", 1e18),
+            ("-3", -3.0),
+            ("+3", 3.0),
+            ("100u", 1e-4),
+        ] {
+            let read = parsed(text).unwrap_or(f64::NAN);
+            assert!((read - value).abs() <= value.abs() * 1e-12, "{text}: {read}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_refused() {
+        for text in
+            ["", "12x", "ten", "1.2.3", "--1", "1-", "m", "1e", "1e+", "1e999", "NaN", "inf", "1 k", "1K", "1mi"]
+        {
+            assert_eq!(parsed(text), None, "{text:?}");
+        }
+        let error = Quantity("12x".to_owned()).parse().unwrap_err().to_string();
+        assert_eq!(error, "\"12x\" is not a quantity, write a number such as \"120\", \"0.5\" or \"1500m\"");
+    }
+
+    #[test]
+    fn measured_numbers_are_short() {
+        for (value, text) in [(0.0, "0"), (-0.0, "0"), (1234.5678, "1234.568"), (0.0004, "0"), (7.0, "7")] {
+            assert_eq!(Quantity::rounded(value).0, text);
+        }
+        assert_eq!(Quantity::rounded(f64::NAN).0, "0");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_is_finite(text in ".{0,40}") {
+            if let Some(value) = parsed(&text) {
+                prop_assert!(value.is_finite());
+            }
+        }
+
+        #[test]
+        fn nearly_a_quantity_never_panics(text in "[-+0-9.eEkKmMiGunTP ]{0,12}") {
+            if let Some(value) = parsed(&text) {
+                prop_assert!(value.is_finite());
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(thousandths in -1_000_000_000_i64..1_000_000_000) {
+            let value = thousandths as f64 / 1000.0;
+            let read = Quantity::rounded(value).parse();
+            prop_assert!(read.is_ok_and(|read| (read - value).abs() < 1e-6));
+        }
+    }
+}

@@ -137,3 +137,65 @@ const MAX_DIGITS: usize = 6;
 
 /// Characters that the longest duration has: four units of six digits.
 const MAX_LENGTH: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Option<u128> {
+        Span(text.to_owned()).parse().ok().map(|duration| duration.as_millis())
+    }
+
+    #[test]
+    fn units_add_up_in_their_order() {
+        for (text, millis) in [
+            ("0s", 0),
+            ("15s", 15_000),
+            ("10m", 600_000),
+            ("1h30m", 5_400_000),
+            ("1h1m1s1ms", 3_661_001),
+            ("250ms", 250),
+            ("1m5ms", 60_005),
+            ("999999h", 3_599_996_400_000),
+        ] {
+            assert_eq!(parsed(text), Some(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in ["", "5", "m", "1.5m", "-1m", "5m1h", "1m1m", "1h 5m", "1d", "10M", "1000000h", "1ms1m", "١m"] {
+            assert_eq!(parsed(text), None, "{text:?}");
+        }
+        let error = Span("ten".to_owned()).parse().unwrap_err().to_string();
+        assert!(error.contains("\"ten\"") && error.contains("\"1h30m\""), "{error}");
+    }
+
+    #[test]
+    fn bounds_are_inside() {
+        let bounds = SpanBounds::new("1s", "1h", "10m");
+        assert!(bounds.parse(&Span("1s".to_owned())).is_ok() && bounds.parse(&Span("60m".to_owned())).is_ok());
+        let error = bounds.parse(&Span("61m".to_owned())).unwrap_err();
+        assert_eq!(error, "\"61m\": write a duration from 1s to 1h, such as \"10m\"");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,40}") {
+            let _ = Span(text).parse();
+        }
+
+        #[test]
+        fn nearly_a_duration_never_panics(text in "[0-9hms. ]{0,20}") {
+            let _ = Span(text).parse();
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(millis in 0_u64..3_600_000_000_000) {
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(Span::from(duration).parse(), Ok(duration));
+        }
+    }
+}

@@ -32,6 +32,13 @@ pub(crate) const OBJECT_NAME: Form = Form {
     message: "write the name of an object: lower case letters, digits, '-' and '.'",
 };
 
+/// The name of a namespace.
+pub(crate) const NAMESPACE: Form = Form {
+    pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+    fits: SHORT_NAME.fits,
+    message: "write the name of a namespace: lower case letters, digits and '-'",
+};
+
 /// A name inside a list: it appears in status, metrics and messages.
 pub(crate) const SHORT_NAME: Form = Form {
     pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod check;
 mod completions;
 pub mod crds;
 pub mod run;
@@ -20,6 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Check(check::Args),
     Crds(crds::Args),
     Completions(completions::Args),
 }
@@ -29,6 +31,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Run(args) => args.run(),
+            Command::Check(args) => args.run(),
             Command::Crds(args) => args.run(),
             Command::Completions(args) => args.run(),
         }

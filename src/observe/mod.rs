@@ -33,6 +33,7 @@ pub use config::{
 };
 pub use health::{Condition, Health, HealthBoard};
 pub use observer::{Feed, Observer, spawn};
+pub(crate) use promql::Parsed;
 pub use scalers::{scaler, scales};
 pub use subscription::{Ask, ErrorAsk, Query, SignalAsk, Subscription};
 pub use targets::{Paths, target};

@@ -16,13 +16,13 @@ use super::config::TargetLabels;
 
 /// A query that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Parsed {
+pub(crate) struct Parsed {
     expr: Expr,
 }
 
 /// Why a query can't be used, or not be analysed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unclear {
+pub(crate) enum Unclear {
     #[error("the query is no PromQL: {0}")]
     NotPromQl(String),
     #[error("the query is too long or too deeply nested")]
@@ -51,7 +51,7 @@ pub(super) enum Unclear {
 
 /// One selector that a query lives on.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Backing {
+pub(crate) struct Backing {
     selector: VectorSelector,
     /// The longest range that it is read over.
     range: Option<Duration>,
@@ -59,7 +59,7 @@ pub(super) struct Backing {
 
 impl Parsed {
     /// Reads a query whose answer is one number, or one for each of several label sets.
-    pub(super) fn new(query: &str) -> Result<Self, Unclear> {
+    pub(crate) fn new(query: &str) -> Result<Self, Unclear> {
         if query.len() > MAX_LENGTH || nesting(query) > MAX_NESTING {
             return Err(Unclear::TooComplex);
         }
@@ -74,6 +74,11 @@ impl Parsed {
         }
     }
 
+    /// The query as its tree.
+    pub(crate) fn expr(&self) -> &Expr {
+        &self.expr
+    }
+
     /// Whether the answer is a bare number, without labels.
     pub(super) fn is_scalar(&self) -> bool {
         self.expr.value_type() == ValueType::Scalar
@@ -82,7 +87,7 @@ impl Parsed {
     /// The selectors that back the answer: while each finds all its series, fresh, the answer is complete.
     ///
     /// With `by`, the answer has one series for each value of these labels, and so have age and count.
-    pub(super) fn backing(&self, by: Option<&TargetLabels>) -> Result<Vec<Backing>, Unclear> {
+    pub(crate) fn backing(&self, by: Option<&TargetLabels>) -> Result<Vec<Backing>, Unclear> {
         let mut found = Vec::new();
         walk(&self.expr, by, &mut found)?;
         if found.is_empty() {

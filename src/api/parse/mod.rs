@@ -5,6 +5,7 @@
 
 mod orders;
 mod policy;
+mod sources;
 
 use core::fmt;
 use core::time::Duration;
@@ -17,6 +18,7 @@ use super::{MetricSource, Quantity, Span};
 
 pub use orders::mistakes_of_override;
 pub use policy::policy;
+pub use sources::mistakes_of_source;
 
 /// One thing that can't be understood: where it stands and what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
