@@ -58,7 +58,7 @@ fn exit_codes_tell_what_happened() {
     assert!(!text.contains('\u{1b}'), "colours in a pipe: {text:?}");
     let output = check(&["no/such/file.yaml"], "");
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("can't read no/such/file.yaml"));
+    assert!(String::from_utf8(output.stderr).expect("a report").contains("can't read no/such/file.yaml"));
 }
 
 /// Each object on a line of its own, with the separator on the line before.
@@ -73,9 +73,12 @@ fn errors_by_line(objects: &[Value]) -> BTreeMap<u64, Vec<String>> {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["objects"], objects.len(), "{report}");
     let mut found = BTreeMap::<u64, Vec<String>>::new();
-    for problem in report["problems"].as_array().unwrap().iter().filter(|problem| problem["severity"] == "error") {
-        let message = format!("{}: {}", problem["path"].as_str().unwrap(), problem["message"].as_str().unwrap());
-        found.entry(problem["line"].as_u64().unwrap()).or_default().push(message);
+    for problem in
+        report["problems"].as_array().expect("a report").iter().filter(|problem| problem["severity"] == "error")
+    {
+        let message =
+            format!("{}: {}", problem["path"].as_str().expect("a report"), problem["message"].as_str().unwrap());
+        found.entry(problem["line"].as_u64().expect("a report")).or_default().push(message);
     }
     found
 }
@@ -88,12 +91,12 @@ fn check(args: &[&str], input: &str) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+        .expect("a report");
+    let mut stdin = child.stdin.take().expect("a report");
     let input = input.to_owned();
     // The reader may end before it has read all: then this write fails, and the exit code tells.
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()).is_ok());
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("a report");
     let _ = writer.join();
     output
 }
