@@ -10,6 +10,7 @@
 mod backfill;
 mod board;
 mod config;
+mod confine;
 mod credentials;
 mod evidence;
 #[cfg(test)]
