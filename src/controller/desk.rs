@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
-use super::driver::now;
+use super::clock::now;
 use super::input::Input;
 use super::kinds::{self, KindRef};
 use super::registry::{Change, Effects, List, Registry};

@@ -6,12 +6,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use floorkeeper_core::{Engine, Event, Outcome, TargetKey, Timestamp, Write};
+use floorkeeper_core::{Engine, Event, Outcome, PolicyKey, TargetKey, Timestamp, Write};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use super::clock::{instant, now};
 use super::input::Input;
 use super::lanes::{Lanes, Next, Ticket};
 use super::reports::{Reports, Told};
@@ -37,6 +38,8 @@ pub(super) struct Driver<W> {
     heard: HashMap<TargetKey, Instant>,
     /// When the target event that a waiting undo answers came in.
     undoing: HashMap<TargetKey, Instant>,
+    /// Policies told in this turn: their decision is reported, changed or not (an object can be new, its floor adopted).
+    told: Vec<PolicyKey>,
 }
 
 impl<W, F> Driver<W>
@@ -64,6 +67,7 @@ where
             metrics,
             heard: HashMap::new(),
             undoing: HashMap::new(),
+            told: Vec::new(),
         }
     }
 
@@ -79,7 +83,7 @@ where
                 count = inputs.recv_many(&mut batch, BATCH) => if count == 0 { break },
                 () = tokio::time::sleep(pause) => {}
             }
-            let started = Instant::now();
+            let started = instant();
             self.turn(&mut batch, now());
             self.metrics.polled(started.elapsed());
             self.vitals.turned();
@@ -115,7 +119,10 @@ where
 
     fn take(&mut self, input: Input, events: &mut Vec<Event>, now: Timestamp) {
         match input {
-            Input::Policy(key, policy) => self.world.take_policy(key, policy, events),
+            Input::Policy(key, policy) => {
+                self.told.push(key.clone());
+                self.world.take_policy(key, policy, events);
+            }
             Input::PolicyGone(key) => {
                 self.metrics.forget(&key);
                 self.world.drop_policy(key, events);
@@ -193,7 +200,7 @@ where
             let spec = self.world.policy(&policy).cloned();
             self.reports.tell(Told { policy, spec, notice, at: now });
         }
-        for policy in engine.changed() {
+        for policy in engine.changed().into_iter().chain(self.told.drain(..)) {
             if let (Some(decision), Some(spec)) = (engine.decision(&policy), self.world.policy(&policy)) {
                 self.metrics.decided(&policy, decision);
                 self.reports.decided(policy, decision, spec);
@@ -209,7 +216,7 @@ where
 
     /// Writes that are under way are finished; those that only wait are not begun.
     async fn drain(mut self, mut inputs: mpsc::Receiver<Input>) {
-        let until = tokio::time::Instant::now() + FINISH_WITHIN;
+        let until = tokio::time::Instant::from_std(instant() + FINISH_WITHIN);
         while self.lanes.running() > 0 {
             match tokio::time::timeout_at(until, inputs.recv()).await {
                 Ok(Some(Input::Wrote(ticket, outcome))) => self.wrote(ticket, outcome, now()),
@@ -223,12 +230,6 @@ where
         }
         self.report(now());
     }
-}
-
-/// The wall clock: samples and stored rows carry its time. A jump backwards makes spans zero, see [`Timestamp`].
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn undone(write: &Write) -> Option<&TargetKey> {

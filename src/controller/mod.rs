@@ -7,6 +7,7 @@
 //! ```
 
 mod client;
+mod clock;
 mod desk;
 mod driver;
 mod input;

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use floorkeeper_core::{Decision, Outcome, Policy, PolicyKey};
+use floorkeeper_core::{Decision, Outcome, Policy, PolicyKey, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::driver::now;
+use super::clock::now;
 use super::registry::About;
 use super::reports::{News, Reports, Told};
 use crate::api::{LastAction, ScalingPolicyStatus};
@@ -24,7 +24,7 @@ pub(super) struct Scribe {
     /// Policies whose status may have something new to say.
     open: BTreeSet<PolicyKey>,
     /// Statuses that did not get through, by when to try again.
-    later: BTreeMap<Instant, Vec<PolicyKey>>,
+    later: BTreeMap<Timestamp, Vec<PolicyKey>>,
     writing: JoinSet<(PolicyKey, Outcome)>,
 }
 
@@ -57,8 +57,7 @@ impl Scribe {
     /// Runs until the task is aborted.
     pub(super) async fn run(mut self, reports: Arc<Reports>) {
         loop {
-            let again =
-                self.later.keys().next().map_or(LONGEST_PAUSE, |at| at.saturating_duration_since(Instant::now()));
+            let again = self.later.keys().next().map_or(LONGEST_PAUSE, |at| at.since(now()));
             tokio::select! {
                 news = reports.next() => self.take(news),
                 Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => self.ended(ended),
@@ -76,7 +75,16 @@ impl Scribe {
         }
         for (policy, about) in abouts {
             match about {
-                Some(about) => self.open(policy).about = Some(about),
+                Some(about) => {
+                    let page = self.open(policy);
+                    // Of another object of that name nothing was written yet.
+                    let uid = |about: &About| about.object.metadata.uid.clone();
+                    if page.about.as_ref().is_some_and(|before| uid(before) != uid(&about)) {
+                        page.written = None;
+                        page.actions.clear();
+                    }
+                    page.about = Some(about);
+                }
                 None => {
                     self.pages.remove(&policy);
                     self.open.remove(&policy);
@@ -114,7 +122,7 @@ impl Scribe {
     }
 
     fn retry(&mut self) {
-        let waiting = self.later.split_off(&Instant::now());
+        let waiting = self.later.split_off(&now());
         let due = std::mem::replace(&mut self.later, waiting);
         self.open.extend(due.into_values().flatten());
     }
@@ -159,7 +167,7 @@ impl Scribe {
                 }
                 let pause = FIRST_PAUSE * 2_u32.saturating_pow(page.failures.min(6));
                 page.failures += 1;
-                self.later.entry(Instant::now() + pause).or_default().push(policy);
+                self.later.entry(now().plus(pause)).or_default().push(policy);
             }
         }
     }

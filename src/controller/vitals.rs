@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::clock::instant;
+
 /// Shared between the loop, the watches and `/healthz`, `/readyz`.
 #[derive(Debug)]
 pub(super) struct Vitals(Mutex<State>);
@@ -19,14 +21,14 @@ struct State {
 
 impl Default for Vitals {
     fn default() -> Self {
-        Self(Mutex::new(State { turned: Instant::now(), stores: None, missing: BTreeSet::new() }))
+        Self(Mutex::new(State { turned: instant(), stores: None, missing: BTreeSet::new() }))
     }
 }
 
 impl Vitals {
     /// The loop has turned.
     pub(super) fn turned(&self) {
-        self.lock().turned = Instant::now();
+        self.lock().turned = instant();
     }
 
     /// The stores that are not filled yet; none: decisions are made.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use floorkeeper_core::TargetKey;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -11,6 +10,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use super::clock::instant;
 use super::input::{Input, KindName, ScalerName, Store};
 use super::kinds::Resolved;
 use super::vitals::Vitals;
@@ -24,7 +24,7 @@ pub(super) async fn watch_targets(client: Client, kind: Resolved, vitals: Arc<Vi
     let name = Arc::clone(&resource);
     let api: Api<DynamicObject> = Api::all_with(client, &api);
     watch(api, &name, &vitals, inputs, move |seen, out| {
-        let heard = Instant::now();
+        let heard = instant();
         let key = |Id { namespace, name }| TargetKey { namespace, resource: Arc::clone(&resource), name };
         out.push(match seen {
             Seen::There(id, object) => Input::Target(key(id), Some(observe::target(&resource, &object, &paths)), heard),

@@ -15,10 +15,8 @@ const MAY_READ_THE_CLOCK: &[&str] = &[
     // How long a write took.
     "src/apply/own_hpa.rs",
     "src/apply/writer.rs",
-    // The loop: its `now` is everybody's.
-    "src/controller/driver.rs",
-    // Whether the loop still turns.
-    "src/controller/vitals.rs",
+    // The loop's `now`, and how long ago something was heard.
+    "src/controller/clock.rs",
     // When a source was asked: once a tick.
     "src/observe/source.rs",
 ];

@@ -48,7 +48,7 @@ pub(super) fn source(object: &MetricSource) -> Result<SourceConfig, String> {
         name: object.metadata.name.as_deref().unwrap_or_default().into(),
         kind,
         interval,
-        timeout: span("spec.timeout", spec.timeout.as_ref())?.unwrap_or(TIMEOUT.min(interval)),
+        timeout: span("spec.timeout", spec.timeout.as_ref())?.unwrap_or_else(|| TIMEOUT.min(interval)),
         // At most 2^30, see above.
         body_limit: body_limit as usize,
         allowed: match &spec.allowed_namespaces {

@@ -1,0 +1,79 @@
+//! The real binary as a process, against a rig's cluster.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use floorkeeper_rig::{Cluster, eventually};
+use tokio::process::{Child, Command};
+
+/// `floorkeeper run`; killed when dropped.
+pub(crate) struct Operator {
+    process: Child,
+    address: String,
+    log: PathBuf,
+}
+
+impl Operator {
+    pub(crate) fn start(cluster: &Cluster, name: &str) -> Result<Self> {
+        // Free a moment ago, and nobody else on this machine asks for it by number.
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let log = cluster.directory().join(format!("floorkeeper-{name}.log"));
+        let process = Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
+            .args(["run", "--listen", &address, "--log-format", "json", "--log-level", "info,floorkeeper=debug"])
+            .arg("--kubeconfig")
+            .arg(cluster.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .kill_on_drop(true)
+            .spawn()
+            .context("floorkeeper could not be started")?;
+        Ok(Self { process, address, log })
+    }
+
+    /// Status and body of a path such as `/readyz`.
+    pub(crate) async fn get(&self, path: &str) -> Result<(u16, String)> {
+        let answer = reqwest::get(format!("http://{}{path}", self.address)).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        if let Some(status) = self.process.try_wait()? {
+            bail!("floorkeeper has ended with {status}:\n{}", self.log());
+        }
+        let address = self.address.clone();
+        eventually("/readyz answers 200", Duration::from_secs(30), || {
+            let url = format!("http://{address}/readyz");
+            async move {
+                let answer = reqwest::get(url).await?;
+                if answer.status().is_success() { Ok(()) } else { bail!("{}", answer.text().await?) }
+            }
+        })
+        .await
+        .with_context(|| self.log())
+    }
+
+    /// SIGKILL: no word of goodbye.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        Ok(self.process.kill().await?)
+    }
+
+    /// SIGTERM, and how it ends.
+    pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
+        let pid = self.process.id().context("it has ended before")?;
+        let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        anyhow::ensure!(sent.success(), "kill: {sent}");
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.process.wait()).await;
+        Ok(ended.with_context(|| format!("still running:\n{}", self.log()))??)
+    }
+
+    /// The last lines that it wrote.
+    pub(crate) fn log(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
