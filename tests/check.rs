@@ -76,9 +76,12 @@ fn errors_by_line(objects: &[Value]) -> BTreeMap<u64, Vec<String>> {
     for problem in
         report["problems"].as_array().expect("a report").iter().filter(|problem| problem["severity"] == "error")
     {
-        let message =
-            format!("{}: {}", problem["path"].as_str().expect("a report"), problem["message"].as_str().unwrap());
-        found.entry(problem["line"].as_u64().expect("a report")).or_default().push(message);
+        let message = format!(
+            "{}: {}",
+            problem["path"].as_str().expect("a path"),
+            problem["message"].as_str().expect("a message")
+        );
+        found.entry(problem["line"].as_u64().expect("a line")).or_default().push(message);
     }
     found
 }
@@ -91,12 +94,12 @@ fn check(args: &[&str], input: &str) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("a report");
-    let mut stdin = child.stdin.take().expect("a report");
+        .expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
     let input = input.to_owned();
     // The reader may end before it has read all: then this write fails, and the exit code tells.
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()).is_ok());
-    let output = child.wait_with_output().expect("a report");
+    let output = child.wait_with_output().expect("the binary ends");
     let _ = writer.join();
     output
 }

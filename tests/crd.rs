@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use floorkeeper_rig::{Cluster, Options, eventually};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
@@ -42,6 +42,135 @@ async fn the_api_server_refuses_what_it_must() -> Result<()> {
         }
     }
     ensure!(faults.is_empty(), "{} of the breakages:\n{}", faults.len(), faults.join("\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floor_table_is_fenced() -> Result<()> {
+    let cluster = installed().await?;
+    let table = bases().into_iter().find(|base| base["kind"] == "FloorTable").context("a table")?;
+    let api = api_of(&cluster, &table);
+    create(&api, &table, false).await?;
+    // Each change by itself, one after the other, on a row with replicas 10, epoch 3, seq 17.
+    let steps: [(Value, Result<(), &str>); 11] = [
+        (json!({"replicas": 12, "epoch": 3, "seq": 17}), Ok(())),
+        (json!({"replicas": 12, "epoch": 2, "seq": 99}), Err("stale leader")),
+        (json!({"replicas": 99, "epoch": 2, "seq": 99}), Err("stale leader")),
+        (json!({"replicas": 11, "epoch": 3, "seq": 17}), Err("a floor falls only with a higher seq or epoch")),
+        (json!({"replicas": 11, "epoch": 3, "seq": 16}), Err("a floor falls only with a higher seq or epoch")),
+        (json!({"replicas": 11, "epoch": 3, "seq": 18}), Ok(())),
+        (json!({"replicas": 8, "epoch": 4, "seq": 0}), Ok(())),
+        (json!({"replicas": 20, "epoch": 4, "seq": 0}), Ok(())),
+        (json!(null), Err("a floor can vanish only after it was released")),
+        (json!({"released": true}), Ok(())),
+        (json!(null), Ok(())),
+    ];
+    for (change, expected) in steps {
+        let patch = json!({"spec": {"floors": {"deployments.apps/web": change}}});
+        let answer = api.patch("floors", &PatchParams::default(), &Patch::Merge(&patch)).await;
+        match (answer, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(says)) => {
+                ensure!(error.to_string().contains(says), "{change}: said {error}, which lacks {says:?}");
+            }
+            (answer, expected) => anyhow::bail!("{change}: {answer:?}, but expected {expected:?}"),
+        }
+    }
+    // What serde reads back is what was written, to the millisecond.
+    create_again(&api, &table).await?;
+    let stored: floorkeeper::api::FloorTable = serde_json::from_value(serde_json::to_value(api.get("floors").await?)?)?;
+    let written: floorkeeper::api::FloorTable = serde_json::from_value(table)?;
+    ensure!(stored.spec == written.spec, "{:?} is not {:?}", stored.spec, written.spec);
+    Ok(())
+}
+
+async fn create_again(api: &Api<DynamicObject>, table: &Value) -> Result<()> {
+    let before = api.get("floors").await?;
+    let mut object = object(table)?;
+    object.metadata.resource_version = before.metadata.resource_version;
+    api.replace("floors", &PostParams::default(), &object).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_is_a_manual_and_nothing_warns() -> Result<()> {
+    let cluster = Cluster::start(Options::api_only()).await?;
+    let crds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    for name in ["scalingpolicies", "metricsources", "flooroverrides", "floortables"] {
+        let file = crds.join(format!("{name}.yaml")).display().to_string();
+        let output = cluster.kubectl_output(&["apply", "--server-side", "-f", &file].map(str::to_owned)).await?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success() && said.is_empty(), "applying {name}: {said}");
+    }
+    let manual = eventually("kubectl explain", BOUND, || async {
+        cluster.kubectl(["explain", "scalingpolicy.spec.scaleDown"]).await
+    })
+    .await?;
+    for words in [
+        "slowly, with proof, a quarter at most in one step",
+        "FloorOverride with",
+        "window\t<string>",
+        "Default: `10m`",
+    ] {
+        let manual = manual.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words.replace('\t', " ");
+        ensure!(manual.contains(&words), "the manual lacks {words:?}:\n{manual}");
+    }
+    // Every field of every kind has a text.
+    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable"] {
+        let mut silent = Vec::new();
+        silent_fields(&kinds::schema(kind)["properties"]["spec"], "spec", &mut silent);
+        ensure!(silent.is_empty(), "{kind}: no text for {silent:?}");
+    }
+    Ok(())
+}
+
+fn silent_fields(schema: &Value, path: &str, silent: &mut Vec<String>) {
+    if schema["description"].as_str().is_none_or(|text| text.len() < 4) {
+        silent.push(path.to_owned());
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        silent_fields(property, &format!("{path}.{name}"), silent);
+    }
+    for (name, property) in schema["items"]["properties"].as_object().into_iter().flatten() {
+        silent_fields(property, &format!("{path}[].{name}"), silent);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_shows_itself_and_null_means_left_out() -> Result<()> {
+    let cluster = installed().await?;
+    let policy = json!({
+        "apiVersion": "floorkeeper.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": {"name": "p"},
+        "spec": {"targetRef": {"kind": "Deployment", "name": "web"}, "minReplicas": null, "demand": {"capacity": null}},
+    });
+    let api = api_of(&cluster, &policy);
+    let stored = create(&api, &policy, false).await?;
+    ensure!(stored.data["spec"]["minReplicas"].is_null() && stored.data["spec"]["mode"] == "Observe", "{stored:?}");
+    ensure!(stored.data["spec"]["targetRef"]["apiVersion"] == "apps/v1", "{stored:?}");
+    let status = json!({"status": {
+        "observedGeneration": 1, "why": "UnusualFall",
+        "floor": {"replicas": 10, "reason": "Held", "since": "2024-03-05T01:36:00Z"},
+        "replicas": {"current": 12, "ready": 11},
+        "demand": {"load": "812.5", "need": 9, "trust": "Doubtful", "observedAt": "2024-03-05T01:36:00Z",
+            "signals": [{"name": "edge", "reading": "Present", "load": "812.5", "need": 9}]},
+        "price": {"replicas": 1, "since": "2024-03-05T01:36:00Z"}, "zeroIn": "9h30m",
+        "override": {"name": "freeze", "action": "Freeze", "until": "2024-03-06T00:00:00Z"},
+        "lastActions": [{"at": "2024-03-05T01:36:00Z", "action": "Undone", "from": 2, "to": 10, "reason": "Overwritten"}],
+        "conditions": [{"type": "Ready", "status": "True", "reason": "SucceededGetScale", "message": "",
+            "lastTransitionTime": "2024-03-05T01:36:00Z"}],
+    }});
+    let stored = api.patch_status("p", &PatchParams::default(), &Patch::Merge(&status)).await?;
+    ensure!(stored.data["status"] == status["status"], "{} was pruned or changed", stored.data["status"]);
+    let typed: floorkeeper::api::ScalingPolicy = serde_json::from_value(serde_json::to_value(&stored)?)?;
+    let again = serde_json::to_value(typed.status)?;
+    ensure!(again == status["status"], "{again} is not {}", status["status"]);
+    let table = cluster.kubectl(["get", "scp"]).await?;
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let header = lines.next().context("a header")?;
+    ensure!(header == ["NAME", "TARGET", "MODE", "REPLICAS", "FLOOR", "NEED", "TRUST", "WHY", "AGE"], "{header:?}");
+    let row = lines.next().context("a row")?;
+    ensure!(row[..8] == ["p", "web", "Observe", "12", "10", "9", "Doubtful", "UnusualFall"], "{row:?}");
     Ok(())
 }
 

@@ -378,3 +378,24 @@ async fn a_secret_that_changes_is_used_at_once() {
     .await
     .unwrap();
 }
+
+/// The API server is a TLS server with a certificate authority of its own: it turns us away, but over a trusted connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_authority_from_a_secret_is_the_only_one_that_counts() {
+    let cluster = Cluster::start(Options::api_only()).await.unwrap();
+    let web = subscription("web", Query::Demand(None));
+    let unknown = source(server(cluster.server(), Auth::None));
+    let mut watching = Watching::start(cluster.client(), unknown.clone(), std::slice::from_ref(&web));
+    watching.answer("not trusted", "web", |answer| *answer == Answer::Failed(Failure::Unreachable)).await;
+    drop(watching);
+
+    let file = format!("--from-file=ca.crt={}", cluster.ca_file().display());
+    cluster.kubectl(["create", "secret", "generic", "authority", &file]).await.unwrap();
+    let mut trusted = unknown;
+    if let Kind::Prometheus(server) = &mut trusted.kind {
+        server.tls.ca = Some(SecretKey { secret: "authority".into(), key: "ca.crt".into() });
+    }
+    let mut watching = Watching::start(cluster.client(), trusted, &[web]);
+    let refused = |answer: &Answer| matches!(answer, Answer::Failed(Failure::Status(401 | 403)));
+    watching.answer("trusted", "web", refused).await;
+}

@@ -207,7 +207,8 @@ pub struct Demand {
 
     /// A sample older than this is no information: it may not lower the floor.
     ///
-    /// Default: the source's, which is `2m`. From 1s to 1h. It must not be shorter than `resolution`.
+    /// Default: the source's; without one `2m`, or two resolutions where that is longer. From 1s to 1h. It must not be
+    /// shorter than `resolution`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = limits::MAX_AGE.rule())]
     pub max_age: Option<Span>,

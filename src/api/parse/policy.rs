@@ -180,7 +180,7 @@ impl Reader {
                 source.as_ref().and_then(|source| source.spec.max_age.as_ref()),
             ];
             let of_source = of_source.into_iter().flatten().find_map(|age| limits::MAX_AGE.parse(age).ok());
-            let age = own.or(max_age).or(of_source).unwrap_or(MAX_AGE);
+            let age = own.or(max_age).or(of_source).unwrap_or_else(|| MAX_AGE.max(resolution * 2));
             if age < resolution {
                 let place = if own.is_some() { format!("{path}.maxAge") } else { "spec.demand.maxAge".to_owned() };
                 let (age, least) = (api::Span::from(age), api::Span::from(resolution));
@@ -367,3 +367,6 @@ const HALF_LIFE: Duration = Duration::from_secs(3600);
 
 /// Long enough for two scrapes of errors after the pods are gone.
 const VERIFY_FOR: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests;

@@ -150,7 +150,7 @@ impl Metrics {
         family.series.entry(written(labels)).or_insert(0.0)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for (name, family) in &self.families {
             // Writing to a String can't fail.

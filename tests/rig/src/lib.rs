@@ -17,6 +17,7 @@ mod cache;
 mod cluster;
 mod components;
 mod credentials;
+pub mod demo;
 mod exposition;
 mod metrics_apis;
 mod nodes;
@@ -28,6 +29,7 @@ mod prometheus;
 mod room;
 pub mod stages;
 mod standby;
+pub mod traffic;
 mod wait;
 
 pub use binaries::{ControlPlane, Module};

@@ -43,12 +43,7 @@ impl Standby {
 
     /// Leaves a cluster running, and a Prometheus with it.
     pub fn keep(&mut self, cluster: Cluster, prometheus: Option<Prometheus>) -> Result<Kept> {
-        let stop = self.stop_file();
-        if !stop.exists() {
-            let made =
-                Command::new("mkfifo").args(["-m", "600"]).arg(&stop).status().context("could not run mkfifo")?;
-            ensure!(made.success(), "could not make {}", stop.display());
-        }
+        let stop = self.make_stop_file()?;
         let mut kept = cluster.keep(&stop)?;
         if let Some(prometheus) = prometheus {
             kept.prometheus = Some(prometheus.url());
@@ -56,6 +51,17 @@ impl Standby {
         }
         std::fs::write(self.record(), serde_json::to_string_pretty(&kept)?)?;
         Ok(kept)
+    }
+
+    /// The FIFO at which other programs that belong to the cluster may wait for its end.
+    pub(crate) fn make_stop_file(&self) -> Result<PathBuf> {
+        let stop = self.stop_file();
+        if !stop.exists() {
+            let made =
+                Command::new("mkfifo").args(["-m", "600"]).arg(&stop).status().context("could not run mkfifo")?;
+            ensure!(made.success(), "could not make {}", stop.display());
+        }
+        Ok(stop)
     }
 
     /// Ends the cluster and waits until it is gone. `None` if there was none.

@@ -1,6 +1,7 @@
 //! The subcommands of `rig`, one file each.
 
 mod build;
+mod demo;
 mod down;
 mod status;
 mod up;
@@ -24,6 +25,7 @@ enum Command {
     Down(down::Down),
     Status(status::Status),
     Build(build::Build),
+    Demo(demo::Demo),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -34,6 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Down(down) => down.run().await,
             Command::Status(status) => status.run().await,
             Command::Build(build) => build.run().await,
+            Command::Demo(demo) => demo.run().await,
         }
     })
 }
