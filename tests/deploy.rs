@@ -5,6 +5,8 @@
 mod alerts;
 #[path = "deploy/audit.rs"]
 mod audit;
+#[path = "deploy/permissions.rs"]
+mod permissions;
 
 use std::path::Path;
 
