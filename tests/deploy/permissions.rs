@@ -1,0 +1,152 @@
+//! The operator at work under its own account: every permission that `deploy/rbac` grants is used, and no other is asked
+//! for.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use floorkeeper_rig::{
+    Cluster, Described, Exposition, MetricsApis, Options, Prometheus, PrometheusOptions, Usage, eventually,
+};
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
+use kube::Api;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use crate::audit::{self, Grant};
+use crate::{ACCOUNT, kubectl, path};
+
+/// Granted, and not used here: mostly what is needed only where another writer is met in the very moment of a write,
+/// which no test can order.
+const SELDOM: [(&str, &str); 5] = [
+    ("get deployments/scale apps", "a raise reads the scale again when its value is not what was seen"),
+    ("get statefulsets/scale apps", "the same"),
+    ("get horizontalpodautoscalers autoscaling", "giving an HPA's bounds back reads it again after a conflict"),
+    ("create horizontalpodautoscalers autoscaling", "the HPA of `utilization`, which this test does not make"),
+    ("delete horizontalpodautoscalers autoscaling", "the same"),
+];
+
+#[tokio::test]
+async fn nothing_is_forbidden_and_nothing_is_granted_in_vain() -> Result<()> {
+    let cluster = Cluster::start(Options { audit_log: true, ..Options::default() }).await?;
+    kubectl(&cluster, &["apply", "-k", &path("deploy")]).await?;
+    cluster.apply(include_str!("permissions/kinds.yaml")).await?;
+    let apis = MetricsApis::start(&cluster).await?;
+    apis.set_external("shop", "queue_rate", &[], 5.0);
+    apis.set_custom("shop", SERVICE, "requests", 5.0);
+    apis.set_usage("shop", &[("app", "web")], Usage { cpu: 0.1, memory: 1e6 });
+    let edge = Exposition::start().await?;
+    let prometheus = Prometheus::start(PrometheusOptions::scraping("edge", &[&edge])).await?;
+    let _traffic = traffic(edge);
+
+    let mut operator = operator(&cluster).await?;
+    let done = at_work(&cluster, &prometheus).await;
+    assert_eq!(operator.try_wait()?, None, "the operator still runs");
+    done.with_context(|| format!("the operator's last words:\n{}", last_words(&cluster)))
+}
+
+/// One of each thing that the operator does, then its grants against its requests.
+async fn at_work(cluster: &Cluster, prometheus: &Prometheus) -> Result<()> {
+    let workloads = include_str!("permissions/workloads.yaml");
+    eventually("the workloads' kinds are served", BOUND, || cluster.apply(workloads)).await?;
+    let policies = include_str!("permissions/policies.yaml").replace("PROMETHEUS", &prometheus.url());
+    cluster.apply(&policies).await?;
+
+    // Raised by patch. Guard and the custom kind too: their floors stand once their replicas do.
+    for (workload, replicas) in
+        [("deployment/web", 13), ("deployment/api", 13), ("statefulset/db", 13), ("rollout/ring", 13)]
+    {
+        replicas_become(cluster, workload, |now| now >= replicas).await?;
+    }
+    // Put back by patch.
+    cluster.kubectl(["scale", "-n", "shop", "deployment/web", "--replicas=1"]).await?;
+    replicas_become(cluster, "deployment/web", |now| now >= 13).await?;
+    // Lowered by update, on a person's order.
+    cluster.apply(include_str!("permissions/pin.yaml")).await?;
+    for workload in ["deployment/api", "statefulset/db", "rollout/ring"] {
+        replicas_become(cluster, workload, |now| now == 5).await?;
+    }
+    let granted = granted(cluster).await?;
+    let allowed = |grant: &Grant| SELDOM.iter().any(|(seldom, _)| *seldom == grant.to_string());
+    eventually("every permission is used", BOUND, || async {
+        let entries = audit::entries(&fs::read_to_string(cluster.audit_log())?, ACCOUNT);
+        let unused = audit::unused(&granted, &entries);
+        let unused: Vec<String> = unused.iter().filter(|grant| !allowed(grant)).map(Grant::to_string).collect();
+        ensure!(unused.is_empty(), "granted and never used: {unused:?}");
+        Ok(())
+    })
+    .await?;
+    let entries = audit::entries(&fs::read_to_string(cluster.audit_log())?, ACCOUNT);
+    let forbidden = audit::forbidden(&entries);
+    assert!(forbidden.is_empty(), "asked for and not granted: {forbidden:?}");
+    for (seldom, why) in SELDOM {
+        assert!(granted.iter().any(|grant| grant.to_string() == seldom), "{seldom} ({why}) is no longer granted");
+    }
+    Ok(())
+}
+
+/// The end of the operator's log: why it did not do what was waited for.
+fn last_words(cluster: &Cluster) -> String {
+    let log = fs::read_to_string(cluster.directory().join("floorkeeper.log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// The binary, as the account that the manifests make.
+async fn operator(cluster: &Cluster) -> Result<Child> {
+    let token = cluster.service_account_token("floorkeeper-system", "floorkeeper").await?;
+    let kubeconfig = cluster.kubeconfig_with_token("floorkeeper", &token)?;
+    let log = fs::File::create(cluster.directory().join("floorkeeper.log"))?;
+    Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
+        .args(["run", "--listen", "127.0.0.1:0", "--kubeconfig"])
+        .arg(kubeconfig)
+        .stdin(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .context("the operator can't be started")
+}
+
+/// A hundred requests a second for each workload, for as long as the test runs.
+fn traffic(edge: Exposition) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            tick.tick().await;
+            edge.update(|metrics| {
+                for workload in ["web", "api", "db", "ring", "own"] {
+                    metrics.add("edge_requests_total", &[("namespace", "shop"), ("workload", workload)], 10.0);
+                }
+            });
+        }
+    })
+}
+
+async fn replicas_become(cluster: &Cluster, workload: &str, wanted: impl Fn(i64) -> bool) -> Result<()> {
+    let path = if workload.starts_with("rollout") { "jsonpath={.spec.size}" } else { "jsonpath={.spec.replicas}" };
+    eventually(&format!("replicas of {workload}"), BOUND, || async {
+        let now: i64 = cluster.kubectl(["get", "-n", "shop", workload, "-o", path]).await?.parse()?;
+        ensure!(wanted(now), "{now}");
+        Ok(())
+    })
+    .await
+}
+
+/// What the roles of `deploy/rbac` grant to the operator, read back from the API server.
+async fn granted(cluster: &Cluster) -> Result<Vec<Grant>> {
+    let roles = Api::<ClusterRole>::all(cluster.client());
+    let mut granted = Vec::new();
+    for name in ["floorkeeper", "floorkeeper-target-workloads", "floorkeeper-metrics-apis"] {
+        granted.extend(audit::grants(&roles.get(name).await?.rules.unwrap_or_default(), None));
+    }
+    let namespace = "floorkeeper-system";
+    let secrets = Api::<Role>::namespaced(cluster.client(), namespace).get("floorkeeper-secrets").await?;
+    granted.extend(audit::grants(&secrets.rules.unwrap_or_default(), Some(namespace)));
+    Ok(granted)
+}
+
+const SERVICE: Described<'_> = Described { api_version: "v1", kind: "Service", resource: "services", name: "web" };
+
+/// Many times what an idle machine needs.
+const BOUND: Duration = Duration::from_secs(120);
