@@ -27,6 +27,7 @@ async fn floors_on_a_real_api_server() -> Result<()> {
     an_override_is_obeyed_and_ends(&guarded).await?;
     a_policy_that_is_created_again_is_adopted(&guarded).await?;
     observe_writes_nothing_but_status(&Shop::open(&cluster, "observed").await?).await?;
+    an_hpa_of_our_own_is_kept(&Shop::open(&cluster, "owned").await?).await?;
     any_scalable_kind_is_kept(&Shop::open(&cluster, "widgets").await?).await?;
 
     let killed = Shop::open(&cluster, "killed").await?;
@@ -145,6 +146,33 @@ async fn observe_writes_nothing_but_status(shop: &Shop<'_>) -> Result<()> {
     ensure!(after.1 == before.1, "the HPA was written");
     ensure!(shop.get("floortable/floors").await.is_err(), "a table was written");
     Ok(())
+}
+
+async fn an_hpa_of_our_own_is_kept(shop: &Shop<'_>) -> Result<()> {
+    let own = "hpa/floorkeeper-web";
+    let mut spec = guard();
+    spec["mode"] = json!("Autoscale");
+    spec["maxReplicas"] = json!(20);
+    spec["utilization"] = json!([{"resource": "cpu", "targetPercent": 60}]);
+    shop.policy(spec.clone()).await?;
+    shop.says("Ready", "False", "ScalerExists").await?;
+    ensure!(shop.get(own).await.is_err(), "two HPAs would scale one workload");
+    shop.kubectl(&["delete", "hpa/web"]).await?;
+    shop.shows(own, "/spec/minReplicas", 10).await?;
+    shop.says("Ready", "True", "SucceededGetScale").await?;
+    shop.kubectl(&["delete", own]).await?;
+    shop.shows(own, "/spec/maxReplicas", 20).await?;
+    spec["utilization"] = json!([{"resource": "cpu", "targetPercent": 80}]);
+    shop.policy(spec.clone()).await?;
+    shop.shows(own, "/spec/metrics/0/resource/target/averageUtilization", 80).await?;
+    shop.kubectl(&["patch", "scp/web", "--type=json", "-p", r#"[{"op": "remove", "path": "/spec/utilization"}]"#])
+        .await?;
+    eventually("the HPA goes", WITHIN, || async {
+        ensure!(shop.get(own).await.is_err(), "it is still there");
+        Ok(())
+    })
+    .await?;
+    shop.replicas(10).await
 }
 
 /// A kind whose CustomResourceDefinition comes after the policy, and that keeps its replicas at a path of its own.

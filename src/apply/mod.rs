@@ -19,7 +19,7 @@ mod writer;
 pub use self::events::Events;
 pub use self::kept::{KEPT, kept};
 pub use self::kinds::Kinds;
-pub use self::own_hpa::{is_own_hpa, own_hpa, own_hpa_name};
+pub use self::own_hpa::{is_own_hpa, own_hpa, own_hpa_in_line, own_hpa_name};
 pub use self::row::{row, standings};
 pub use self::status::{Told, action, refused, status};
 pub use self::writer::{MANAGER, Writer};

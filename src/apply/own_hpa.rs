@@ -77,6 +77,12 @@ pub(super) fn is_own(metadata: &ObjectMeta) -> bool {
     })
 }
 
+/// Whether a policy's own HPA is as it should be, its bounds apart.
+#[must_use]
+pub fn own_hpa_in_line(policy: &ScalingPolicy, bounds: Bounds, present: &HorizontalPodAutoscaler) -> bool {
+    own_hpa(policy, bounds).is_none_or(|wanted| in_line(present, &wanted))
+}
+
 impl Writer {
     /// Creates the policy's own HPA, or brings everything but its bounds in line. `present`: as last seen; nothing is
     /// written where that is as it should be.

@@ -95,7 +95,8 @@ impl Desk {
         tasks.spawn(self.watch_sources(changes.clone()));
         tasks.spawn(self.watch_overrides(changes.clone()));
         tasks.spawn(self.watch_tables(changes.clone()));
-        tasks.spawn(workloads::watch_scalers(self.client.clone(), Arc::clone(&self.vitals), self.inputs.clone()));
+        let (vitals, reports) = (Arc::clone(&self.vitals), Arc::clone(&self.reports));
+        tasks.spawn(workloads::watch_scalers(self.client.clone(), vitals, reports, self.inputs.clone()));
         tasks.spawn(forward(observed, self.inputs.clone()));
         let health = observer.health.clone();
         Running { tasks, targets: HashMap::new(), changes, sources, subscriptions, health, _observer: observer }

@@ -26,6 +26,7 @@ mod world;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use floorkeeper_core::Write;
 use kube::Client;
@@ -70,7 +71,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let reports = Arc::new(Reports::default());
     let kinds = Arc::new(Kinds::default());
     let writer = Writer::new(client.clone(), Arc::clone(&kinds), Arc::clone(&metrics));
-    let scribes = writer.clone();
+    let views = writer.clone();
     let (inputs, received) = mpsc::channel::<Input>(INPUTS_WAITING);
 
     info!(version = env!("CARGO_PKG_VERSION"), %namespace, "floorkeeper starts");
@@ -80,7 +81,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         async move { writer.carry_out(&write).await }
     };
     let events = Events::start(client.clone(), instance(), Arc::clone(&metrics));
-    let scribe = Scribe::new(scribes, events);
+    let scribe = Scribe::new(views, events);
     let desk = Desk {
         client,
         namespace,
@@ -89,13 +90,19 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         reports: Arc::clone(&reports),
         inputs: inputs.clone(),
     };
+    // Dropped, and so ended, when this function ends.
     let mut around = JoinSet::new();
     around.spawn(desk.run());
-    around.spawn(scribe.run(Arc::clone(&reports)));
-    let driver = Driver::new(write, inputs, reports, vitals, metrics);
+    let mut scribes = JoinSet::new();
+    scribes.spawn(scribe.run(Arc::clone(&reports)));
+    let driver = Driver::new(write, inputs, Arc::clone(&reports), vitals, metrics);
     tokio::select! {
         ended = serving => ended.map_err(Error::Serve)?,
         () = driver.run(received, stop) => {}
+    }
+    reports.close();
+    if tokio::time::timeout(SAID_WITHIN, scribes.join_next()).await.is_err() {
+        info!("stopping with statuses unsaid; the next start says them");
     }
     info!("floorkeeper stops; floors stay where they are");
     Ok(())
@@ -105,6 +112,9 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
 fn instance() -> String {
     std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "floorkeeper".to_owned())
 }
+
+/// A status is a view; the next process writes it as well.
+const SAID_WITHIN: Duration = Duration::from_secs(3);
 
 /// Twice what one turn takes: the loop always finds a full batch, and the senders feel it when it is behind.
 const INPUTS_WAITING: usize = 4096;

@@ -1,9 +1,11 @@
 //! What the loop has to say to people, handed over without waiting: the latest decision of each policy, and notices.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use floorkeeper_core::{Decision, Notice, Policy, PolicyKey, Timestamp};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use tokio::sync::Notify;
 
 use super::registry::About;
@@ -13,6 +15,7 @@ use super::registry::About;
 pub(super) struct Reports {
     state: Mutex<News>,
     news: Notify,
+    closed: AtomicBool,
 }
 
 /// What has come since the last look.
@@ -23,6 +26,8 @@ pub(super) struct News {
     pub(super) notices: VecDeque<Told>,
     /// Policies as objects; `None`: gone.
     pub(super) abouts: HashMap<PolicyKey, Option<About>>,
+    /// HPAs that floorkeeper created, by their policy; `None`: gone.
+    pub(super) own_hpas: HashMap<PolicyKey, Option<Arc<HorizontalPodAutoscaler>>>,
     /// Why a policy is not understood; `None`: it is again.
     pub(super) problems: HashMap<PolicyKey, Option<Arc<str>>>,
     /// Notices that were dropped because nobody came to fetch them.
@@ -51,6 +56,12 @@ impl Reports {
         self.news.notify_one();
     }
 
+    /// An HPA that floorkeeper created was seen, or is gone.
+    pub(super) fn own_hpa(&self, policy: PolicyKey, hpa: Option<Arc<HorizontalPodAutoscaler>>) {
+        self.lock().own_hpas.insert(policy, hpa);
+        self.news.notify_one();
+    }
+
     /// A policy is not understood, or is again.
     pub(super) fn problem(&self, policy: PolicyKey, problem: Option<Arc<str>>) {
         self.lock().problems.insert(policy, problem);
@@ -69,15 +80,25 @@ impl Reports {
         self.news.notify_one();
     }
 
-    /// Waits until there is something, and takes it all.
+    /// Waits until there is something, or nothing more will come, and takes it all.
     pub(super) async fn next(&self) -> News {
         loop {
             let news = self.take();
-            if !news.is_empty() {
+            if !news.is_empty() || self.closed() {
                 return news;
             }
             self.news.notified().await;
         }
+    }
+
+    /// Nothing more will come: [`Reports::closed`].
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.news.notify_one();
+    }
+
+    pub(super) fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Takes what is there.
@@ -93,8 +114,9 @@ impl Reports {
 
 impl News {
     fn is_empty(&self) -> bool {
-        let Self { decisions, notices, abouts, problems, lost } = self;
-        decisions.is_empty() && notices.is_empty() && abouts.is_empty() && problems.is_empty() && *lost == 0
+        let Self { decisions, notices, abouts, own_hpas, problems, lost } = self;
+        let objects = abouts.is_empty() && own_hpas.is_empty();
+        objects && decisions.is_empty() && notices.is_empty() && problems.is_empty() && *lost == 0
     }
 }
 

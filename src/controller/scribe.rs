@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use floorkeeper_core::{Decision, Outcome, Policy, PolicyKey, Timestamp};
+use floorkeeper_core::{Bounds, Decision, Mode, Outcome, Policy, PolicyKey, Timestamp};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use tokio::task::JoinSet;
@@ -13,7 +14,7 @@ use tracing::warn;
 use super::clock::now;
 use super::registry::About;
 use super::reports::{News, Reports, Told};
-use crate::api::{LastAction, ScalingPolicyStatus};
+use crate::api::{LastAction, ScalingPolicy, ScalingPolicyStatus};
 use crate::apply::{self, Events, Writer};
 
 /// The one task that writes statuses.
@@ -26,6 +27,8 @@ pub(super) struct Scribe {
     /// Statuses that did not get through, by when to try again.
     later: BTreeMap<Timestamp, Vec<PolicyKey>>,
     writing: JoinSet<(PolicyKey, Outcome)>,
+    /// HPAs of our own being created, brought in line or deleted.
+    keeping: JoinSet<(PolicyKey, Outcome)>,
 }
 
 /// What there is to say about one policy.
@@ -40,6 +43,10 @@ struct Page {
     written: Option<Arc<ScalingPolicyStatus>>,
     writing: bool,
     failures: u32,
+    /// The HPA that floorkeeper created for it, as last seen.
+    own_hpa: Option<Arc<HorizontalPodAutoscaler>>,
+    /// When it was last asked to be created or changed, until it is seen again.
+    own_hpa_asked: Option<Timestamp>,
 }
 
 impl Scribe {
@@ -51,17 +58,22 @@ impl Scribe {
             open: BTreeSet::new(),
             later: BTreeMap::new(),
             writing: JoinSet::new(),
+            keeping: JoinSet::new(),
         }
     }
 
-    /// Runs until the task is aborted.
+    /// Runs until the reports are closed and everything is said.
     pub(super) async fn run(mut self, reports: Arc<Reports>) {
-        loop {
+        while !(reports.closed() && self.open.is_empty() && self.writing.is_empty()) {
             let again = self.later.keys().next().map_or(LONGEST_PAUSE, |at| at.since(now()));
             tokio::select! {
-                news = reports.next() => self.take(news),
+                news = reports.next(), if !reports.closed() => self.take(news),
                 Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => self.ended(ended),
+                Some(ended) = self.keeping.join_next(), if !self.keeping.is_empty() => self.kept(ended),
                 () = tokio::time::sleep(again) => {}
+            }
+            if reports.closed() {
+                self.take(reports.take());
             }
             self.retry();
             self.write();
@@ -69,7 +81,7 @@ impl Scribe {
     }
 
     fn take(&mut self, news: News) {
-        let News { decisions, notices, abouts, problems, lost } = news;
+        let News { decisions, notices, abouts, own_hpas, problems, lost } = news;
         if lost > 0 {
             warn!(lost, "notices were lost: more came than could be told");
         }
@@ -89,6 +101,13 @@ impl Scribe {
                     self.pages.remove(&policy);
                     self.open.remove(&policy);
                 }
+            }
+        }
+        for (policy, hpa) in own_hpas {
+            if hpa.is_some() || self.pages.contains_key(&policy) {
+                let page = self.open(policy);
+                page.own_hpa = hpa;
+                page.own_hpa_asked = None;
             }
         }
         for (policy, problem) in problems {
@@ -137,6 +156,9 @@ impl Scribe {
                 // Looked at again when the one under way has ended.
                 continue;
             }
+            if let Some(work) = page.own_hpa_work(now()) {
+                self.keeping.spawn(work.carry_out(self.writer.clone(), policy.clone()));
+            }
             let Some((about, status)) = page.new_status() else { continue };
             page.writing = true;
             page.actions.clear();
@@ -146,6 +168,13 @@ impl Scribe {
                 let outcome = writer.write_status(&about.object, &status).await;
                 (policy, outcome)
             });
+        }
+    }
+
+    /// What is not seen after a while is asked for again, whatever this says; a refusal is logged by the writer.
+    fn kept(&mut self, ended: Result<(PolicyKey, Outcome), tokio::task::JoinError>) {
+        if let Ok((policy, Outcome::Conflict | Outcome::Failed)) = ended {
+            self.later.entry(now().plus(ASK_AGAIN)).or_default().push(policy);
         }
     }
 
@@ -174,6 +203,33 @@ impl Scribe {
 }
 
 impl Page {
+    /// What is to be done about an HPA of our own.
+    fn own_hpa_work(&mut self, now: Timestamp) -> Option<OwnHpa> {
+        let (decision, spec) = self.decision.as_ref()?;
+        let policy = &self.about.as_ref()?.object;
+        let wanted = spec.mode == Mode::AutoscaleUtilization;
+        if self.own_hpa_asked.is_some_and(|asked| now.since(asked) < ASK_AGAIN) {
+            return None;
+        }
+        let bounds = match (wanted, &self.own_hpa) {
+            (false, None) => return None,
+            // Deleted only where the policy itself says so: what it was last understood to say is not enough.
+            (false, Some(_)) if policy.spec.utilization.is_empty() => None,
+            (false, Some(_)) => return None,
+            // The floor is stored first, and the target is ours.
+            (true, _) if decision.problem.is_some() || !decision.stored || decision.replicas.is_none() => return None,
+            (true, present) => {
+                let bounds = Bounds { min: decision.floor, max: decision.max };
+                if present.as_ref().is_some_and(|present| apply::own_hpa_in_line(policy, bounds, present)) {
+                    return None;
+                }
+                Some(bounds)
+            }
+        };
+        self.own_hpa_asked = Some(now);
+        Some(OwnHpa { policy: Arc::clone(policy), bounds, present: self.own_hpa.clone() })
+    }
+
     /// The status to write, if it says something new.
     fn new_status(&mut self) -> Option<(About, Arc<ScalingPolicyStatus>)> {
         let about = self.about.clone()?;
@@ -201,6 +257,25 @@ impl Page {
     }
 }
 
+/// An HPA of our own to be kept (with bounds), or to go.
+struct OwnHpa {
+    policy: Arc<ScalingPolicy>,
+    bounds: Option<Bounds>,
+    present: Option<Arc<HorizontalPodAutoscaler>>,
+}
+
+impl OwnHpa {
+    async fn carry_out(self, writer: Writer, key: PolicyKey) -> (PolicyKey, Outcome) {
+        let Self { policy, bounds, present } = self;
+        let outcome = match (bounds, present) {
+            (Some(bounds), present) => writer.keep_own_hpa(&policy, bounds, present.as_deref()).await,
+            (None, Some(present)) => writer.drop_own_hpa(&policy, &present).await,
+            (None, None) => Outcome::Done,
+        };
+        (key, outcome)
+    }
+}
+
 /// A policy that was not seen as an object, or is gone.
 fn reference(policy: &PolicyKey) -> ObjectReference {
     ObjectReference {
@@ -219,6 +294,9 @@ const AT_ONCE: usize = 4;
 const ACTIONS_KEPT: usize = 10;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A watch that has not brought what was written by then may never do: it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Also how soon a clock that jumped is noticed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use floorkeeper_core::TargetKey;
+use floorkeeper_core::{PolicyKey, TargetKey};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::core::{DeserializeGuard, DynamicObject};
 use kube::{Api, Client, ResourceExt};
@@ -13,6 +13,7 @@ use tracing::warn;
 use super::clock::instant;
 use super::input::{Input, KindName, ScalerName, Store};
 use super::kinds::Resolved;
+use super::reports::Reports;
 use super::vitals::Vitals;
 use super::watch::{Id, Seen, watch};
 use crate::apply;
@@ -37,24 +38,43 @@ pub(super) async fn watch_targets(client: Client, kind: Resolved, vitals: Arc<Vi
 }
 
 /// Watches all HPAs until the task is aborted.
-pub(super) async fn watch_scalers(client: Client, vitals: Arc<Vitals>, inputs: mpsc::Sender<Input>) {
+///
+/// Those that floorkeeper created are told to `reports` in full, before the loop hears of them: who keeps them compares
+/// them with what they should be.
+pub(super) async fn watch_scalers(
+    client: Client,
+    vitals: Arc<Vitals>,
+    reports: Arc<Reports>,
+    inputs: mpsc::Sender<Input>,
+) {
     let api: Api<DeserializeGuard<HorizontalPodAutoscaler>> = Api::all(client);
     // What each HPA scaled when it was last seen: a deletion does not say, and an edit can change it.
     let mut scaled = HashMap::new();
+    let mut own: HashMap<Id, PolicyKey> = HashMap::new();
     watch(api, &Store::Scalers.to_string(), &vitals, inputs, move |seen, out| match seen {
         Seen::There(id, DeserializeGuard(Err(error))) => {
             warn!(namespace = %id.namespace, name = %id.name, %error, "HPA can't be read and is left out");
         }
         Seen::There(id, DeserializeGuard(Ok(hpa))) => {
             let name = scaler_name(&id, &hpa);
-            if let Some(before) = scaled.insert(id, name.clone()).filter(|before| *before != name) {
+            if let Some(before) = scaled.insert(id.clone(), name.clone()).filter(|before| *before != name) {
                 out.push(Input::Scaler(before, None));
             }
             let kept = apply::kept(hpa.metadata.annotations.as_ref());
-            let scaler = observe::scaler(&hpa, kept, owned(&hpa));
+            let owner = apply::is_own_hpa(&hpa).then(|| owner(&hpa)).flatten();
+            let scaler = observe::scaler(&hpa, kept, owner.is_some());
+            if let Some(policy) = owner {
+                own.insert(id, policy.clone());
+                reports.own_hpa(policy, Some(Arc::new(hpa)));
+            } else if let Some(policy) = own.remove(&id) {
+                reports.own_hpa(policy, None);
+            }
             out.push(Input::Scaler(name, Some(scaler)));
         }
         Seen::Gone(id) => {
+            if let Some(policy) = own.remove(&id) {
+                reports.own_hpa(policy, None);
+            }
             if let Some(name) = scaled.remove(&id) {
                 out.push(Input::Scaler(name, None));
             }
@@ -75,11 +95,8 @@ fn scaler_name(id: &Id, hpa: &HorizontalPodAutoscaler) -> ScalerName {
     }
 }
 
-/// Created by floorkeeper: a ScalingPolicy is its owner.
-fn owned(hpa: &HorizontalPodAutoscaler) -> bool {
-    hpa.owner_references().iter().any(|owner| {
-        owner.kind == "ScalingPolicy"
-            && owner.api_version.starts_with(crate::api::GROUP)
-            && owner.controller == Some(true)
-    })
+/// The policy that an HPA of our own belongs to.
+fn owner(hpa: &HorizontalPodAutoscaler) -> Option<PolicyKey> {
+    let owner = hpa.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+    Some(PolicyKey::new(hpa.metadata.namespace.as_deref()?, &owner.name))
 }
