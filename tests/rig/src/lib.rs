@@ -27,6 +27,7 @@ mod process;
 mod progress;
 mod prometheus;
 mod room;
+pub mod soak;
 pub mod stages;
 mod standby;
 pub mod traffic;

@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod down;
+mod soak;
 mod status;
 mod up;
 
@@ -26,6 +27,7 @@ enum Command {
     Status(status::Status),
     Build(build::Build),
     Demo(demo::Demo),
+    Soak(soak::Soak),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -37,6 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Status(status) => status.run().await,
             Command::Build(build) => build.run().await,
             Command::Demo(demo) => demo.run().await,
+            Command::Soak(soak) => soak.run().await,
         }
     })
 }

@@ -3,18 +3,27 @@
 use serde_json::Value;
 
 use super::lane::{Keeper, Lane};
-use super::sight::Sight;
+use super::sight::{PolicySeen, Sight};
 
 pub(super) fn of(sight: &Sight, lane: &Lane) -> String {
     match lane.keeper {
-        Keeper::Guard | Keeper::Alone => sight.policy(lane).and_then(|policy| policy.why).unwrap_or_default(),
+        Keeper::Guard | Keeper::Alone => policy(&sight.policy(lane).unwrap_or_default()),
         Keeper::HpaCpu | Keeper::HpaSameSignal => hpa(sight, lane),
     }
 }
 
+/// Its word for the floor, and why it does not trust what it reads.
+fn policy(policy: &PolicySeen) -> String {
+    let word = policy.why.as_deref().unwrap_or_default();
+    let doubt = policy.conditions.iter().find(|condition| condition.type_ == "Trusted" && condition.status == "False");
+    doubt.map_or_else(|| word.to_owned(), |doubt| format!("{word}: {}", doubt.message))
+}
+
 /// The condition that is an alarm, or the metric as the HPA sees it.
 fn hpa(sight: &Sight, lane: &Lane) -> String {
-    if let Some(alarm) = sight.conditions(lane).iter().find(|one| one.is_false && one.kind != "ScalingLimited") {
+    if let Some(alarm) =
+        sight.conditions(lane).iter().find(|one| one.is_false && HPA_ALARMS.contains(&one.kind.as_str()))
+    {
         return alarm.reason.clone();
     }
     let Some(hpa) = sight.hpa(lane) else { return "no HPA".to_owned() };
@@ -38,6 +47,9 @@ fn metric(target: &Value, current: &Value) -> Option<String> {
     }
 }
 
+/// What an HPA says when it can't do its work; its other conditions are False on any good day.
+pub(super) const HPA_ALARMS: [&str; 2] = ["AbleToScale", "ScalingActive"];
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -50,5 +62,9 @@ mod tests {
         let current = json!({"type": "Resource", "resource": {"current": {"averageUtilization": 6}}});
         assert_eq!(metric(&target, &current), Some("CPU 6%, wants 56%".to_owned()));
         assert_eq!(metric(&target, &json!(null)), None);
+        let seen = json!({"why": "Held", "conditions": [
+            {"type": "Trusted", "status": "False", "reason": "ErrorsHigh", "message": "all fail", "lastTransitionTime": "2024-03-05T01:36:00Z"},
+        ]});
+        assert_eq!(policy(&serde_json::from_value(seen).unwrap()), "Held: all fail");
     }
 }

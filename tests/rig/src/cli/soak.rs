@@ -1,0 +1,92 @@
+//! `rig soak`: every scenario end to end, and the report of it.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+use floorkeeper_rig::soak;
+use floorkeeper_sim::CATALOGUE;
+
+use super::demo::build_floorkeeper;
+
+/// Play every scenario against floorkeeper on this machine, one after the other, and write a report.
+///
+/// Takes about an hour. The exit code is 1 if a scenario's pass condition is broken.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Soak {
+    /// Scenarios to play; all if none is named.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Where the report goes; printed on standard output if left out.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Play against this program instead of building floorkeeper from the workspace.
+    #[arg(long, value_name = "PROGRAM")]
+    floorkeeper: Option<PathBuf>,
+}
+
+impl Soak {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let Self { names, report, floorkeeper } = self;
+        let names =
+            if names.is_empty() { CATALOGUE.iter().map(|(name, _)| (*name).to_owned()).collect() } else { names };
+        let scenarios = names.iter().map(|name| floorkeeper_sim::find(name)).collect::<Result<Vec<_>, _>>()?;
+        let floorkeeper = match floorkeeper {
+            Some(program) => program,
+            None => tokio::task::spawn_blocking(build_floorkeeper).await??,
+        };
+        let (mut rows, mut failed) = (Vec::new(), false);
+        for scenario in scenarios {
+            let id = scenario.id.clone();
+            eprintln!("{id}: {}", scenario.title);
+            let row = match soak::soak(scenario, &floorkeeper, |what| eprintln!("  {what}")).await {
+                Ok(soaked) => {
+                    failed |= !soaked.broken().is_empty();
+                    soaked.row()
+                }
+                // The others are still worth playing.
+                Err(error) => {
+                    failed = true;
+                    format!("| {id} | | | | | | **not played**: {} |", format!("{error:#}").replace(['\n', '|'], " "))
+                }
+            };
+            eprintln!("{row}");
+            rows.push(row);
+            let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+            let text = soak::report(&rows, &date, &machine(), &commit());
+            match &report {
+                // After each: an hour is long.
+                Some(path) => std::fs::write(path, text).with_context(|| format!("{}", path.display()))?,
+                None if rows.len() == names.len() => print!("{text}"),
+                None => {}
+            }
+        }
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+/// Cores and memory, as far as this machine tells.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    match memory {
+        Some(kib) => format!("{cores} cores, {} GiB", (kib + (1 << 19)) >> 20),
+        None => format!("{cores} cores"),
+    }
+}
+
+fn commit() -> String {
+    let git =
+        Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    git.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo rig soak                                  all, the report on standard output
+  cargo rig soak --report docs/soak-2026-11.md    all, the report into a file, written after each scenario
+  cargo rig soak S8 S13                           two of them";
