@@ -7,7 +7,7 @@
 //! its version, unless the target has enough by then. A lowering is never patched: it is one PUT against the version
 //! that the decision was made on.
 
-use floorkeeper_core::Replicas;
+use floorkeeper_core::{Outcome, Replicas};
 use k8s_openapi::api::autoscaling::v1::{Scale, ScaleSpec};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -18,14 +18,14 @@ use tracing::debug;
 use super::call::{Trouble, call};
 use super::writer::{MANAGER, Writer};
 
-pub(super) async fn write(writer: &Writer, write: &Replicas) -> Result<(), Trouble> {
+pub(super) async fn write(writer: &Writer, write: &Replicas) -> Result<Outcome, Trouble> {
     let api = writer.target(&write.target)?;
     if write.to > write.from { raise(&api, write).await } else { lower(&api, write).await }
 }
 
-async fn raise(api: &Api<DynamicObject>, write: &Replicas) -> Result<(), Trouble> {
+async fn raise(api: &Api<DynamicObject>, write: &Replicas) -> Result<Outcome, Trouble> {
     match patch(api, write).await {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Ok(Outcome::Done),
         // Another value than the one seen, or a form of the object that the patch does not fit: read, then write.
         Err(trouble @ (Trouble::Conflict(_) | Trouble::Invalid(_))) => {
             debug!(target = %write.target, error = %trouble, "replicas moved since they were seen; reading them");
@@ -36,19 +36,19 @@ async fn raise(api: &Api<DynamicObject>, write: &Replicas) -> Result<(), Trouble
     for _ in 0..TRIES {
         let seen = call(api.get_scale(&write.target.name)).await?;
         if replicas(&seen) >= i64::from(write.to) {
-            return Ok(());
+            return Ok(Outcome::Unneeded);
         }
         let version = seen.metadata.resource_version.unwrap_or_default();
         match put(api, write, &version).await {
             Err(trouble @ Trouble::Conflict(_)) => last = trouble,
-            ended => return ended,
+            ended => return ended.map(|()| Outcome::Done),
         }
     }
     Err(last)
 }
 
-async fn lower(api: &Api<DynamicObject>, write: &Replicas) -> Result<(), Trouble> {
-    put(api, write, &write.version).await
+async fn lower(api: &Api<DynamicObject>, write: &Replicas) -> Result<Outcome, Trouble> {
+    put(api, write, &write.version).await.map(|()| Outcome::Done)
 }
 
 async fn patch(api: &Api<DynamicObject>, write: &Replicas) -> Result<(), Trouble> {

@@ -35,15 +35,20 @@ impl Writer {
     pub async fn carry_out(&self, write: &Write) -> Outcome {
         let started = Instant::now();
         let ended = match write {
-            Write::Floors { namespace, rows, vanish } => floors::write(self, namespace, rows, vanish).await,
+            Write::Floors { namespace, rows, vanish } => {
+                floors::write(self, namespace, rows, vanish).await.map(|()| Outcome::Done)
+            }
             Write::Replicas(write) => replicas::write(self, write).await,
-            Write::Bounds(write) => bounds::write(self, write).await,
+            Write::Bounds(write) => bounds::write(self, write).await.map(|()| Outcome::Done),
         };
-        self.ended(What::of(write), started, &ended);
+        let counted = ended.as_ref().map_or_else(Trouble::counted, |outcome| (*outcome).into());
+        self.metrics.wrote(What::of(write), counted, started.elapsed());
         match ended {
-            Ok(()) => {
-                audit(write);
-                Outcome::Done
+            Ok(outcome) => {
+                if outcome == Outcome::Done {
+                    audit(write);
+                }
+                outcome
             }
             Err(trouble) => {
                 let (write, subject) = (What::of(write), subject(write));
@@ -51,7 +56,9 @@ impl Writer {
                 match outcome {
                     // Part of the work: the engine decides again on what stands there.
                     Outcome::Conflict => info!(?write, %subject, reason = %trouble, "write met something newer"),
-                    Outcome::Done | Outcome::Failed => warn!(?write, %subject, error = %trouble, "write did not land"),
+                    Outcome::Done | Outcome::Unneeded | Outcome::Failed => {
+                        warn!(?write, %subject, error = %trouble, "write did not land")
+                    }
                 }
                 outcome
             }

@@ -161,7 +161,9 @@ where
         let Some(write) = self.lanes.ended(ticket, outcome) else { return };
         if let Some((target, heard)) = undone(&write).and_then(|target| self.undoing.remove_entry(target)) {
             let took = heard.elapsed();
-            self.metrics.undone(What::Replicas, took);
+            if outcome == Outcome::Done {
+                self.metrics.undone(What::Replicas, took);
+            }
             info!(%target, ?outcome, milliseconds = took.as_secs_f64() * 1e3, "answered a write below the floor");
         }
         if let Some(engine) = &mut self.engine {

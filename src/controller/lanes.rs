@@ -110,7 +110,7 @@ impl Lanes {
                     Outcome::Conflict | Outcome::Failed if self.lanes.contains_key(&Lane::Target(target.clone())) => {
                         self.unstored.insert(target.clone());
                     }
-                    Outcome::Done | Outcome::Conflict | Outcome::Failed => {
+                    Outcome::Done | Outcome::Unneeded | Outcome::Conflict | Outcome::Failed => {
                         self.unstored.remove(target);
                     }
                 }

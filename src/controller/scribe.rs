@@ -184,7 +184,7 @@ impl Scribe {
         let Some(page) = self.pages.get_mut(&policy) else { return };
         page.writing = false;
         match outcome {
-            Outcome::Done => {
+            Outcome::Done | Outcome::Unneeded => {
                 page.failures = 0;
                 self.open.insert(policy);
             }

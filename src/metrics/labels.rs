@@ -20,6 +20,7 @@ pub enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum WriteOutcome {
     Done,
+    Unneeded,
     Conflict,
     Failed,
     TimedOut,

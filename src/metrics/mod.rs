@@ -202,6 +202,7 @@ impl From<Outcome> for WriteOutcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Done => Self::Done,
+            Outcome::Unneeded => Self::Unneeded,
             Outcome::Conflict => Self::Conflict,
             Outcome::Failed => Self::Failed,
         }

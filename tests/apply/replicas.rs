@@ -29,7 +29,7 @@ pub(super) async fn raises_and_lowerings(cluster: &Cluster) -> Result<()> {
     assert_eq!(story.writer.carry_out(&write(2, 6, "1")).await, Outcome::Done);
     assert_eq!(replicas(&api).await?, 6);
     scale(&api, 8).await?;
-    assert_eq!(story.writer.carry_out(&write(2, 6, "1")).await, Outcome::Done);
+    assert_eq!(story.writer.carry_out(&write(2, 6, "1")).await, Outcome::Unneeded);
     assert_eq!(replicas(&api).await?, 8, "a raise never lowers");
     scale(&api, 0).await?;
     assert_eq!(story.writer.carry_out(&write(2, 6, "1")).await, Outcome::Done);

@@ -17,6 +17,12 @@ pub(crate) struct Delivery {
     stored: Option<Standing>,
     /// What the target had last satisfied: below it, somebody else wrote.
     satisfied: u32,
+    /// Somebody else wrote below what stood, and it does not stand again yet.
+    overwritten: bool,
+    /// The target was seen since the last write of its replicas began: what was seen may be newer than that write.
+    pub(crate) seen_since: bool,
+    /// The scaler's minimum that the last write of its bounds found.
+    pub(crate) minimum_found: u32,
     undos: VecDeque<Timestamp>,
     /// When replicas were last lowered.
     pub(crate) lowered_at: Option<Timestamp>,
@@ -43,7 +49,7 @@ impl Lane {
     pub(crate) fn ended(&mut self, outcome: Outcome, now: Timestamp) {
         self.under_way = false;
         match outcome {
-            Outcome::Done => {
+            Outcome::Done | Outcome::Unneeded => {
                 self.failures = 0;
                 self.not_before = now;
             }
@@ -90,11 +96,18 @@ impl Delivery {
         self.stored = Some(row.clone());
     }
 
-    /// Looks at the target's replicas against what must stand; true if somebody else wrote below what already stood.
+    /// Looks at the target's replicas against what must stand; true from when somebody else wrote below what already
+    /// stood until it stands again. A late event of an older state looks the same: only the write tells them apart.
     pub(crate) fn look(&mut self, replicas: u32, enforced: u32) -> bool {
-        let overwritten = replicas < enforced && replicas < self.satisfied;
+        self.overwritten = replicas < enforced && (self.overwritten || replicas < self.satisfied);
         self.satisfied = replicas.min(enforced);
-        overwritten
+        self.overwritten
+    }
+
+    /// Our own write of the replicas has landed, or stood already.
+    pub(crate) fn stands(&mut self, replicas: u32) {
+        self.satisfied = replicas;
+        self.overwritten = false;
     }
 
     /// Remembers an undo; the number in the last ten minutes if it passed the limit just now.
@@ -172,7 +185,10 @@ mod tests {
         assert!(!delivery.look(2, 6), "it never stood");
         assert!(!delivery.look(6, 6));
         assert!(delivery.look(2, 6));
-        assert!(!delivery.look(2, 6), "the same write, seen again");
+        assert!(delivery.look(2, 6), "the same write, seen again: not undone yet");
+        assert!(delivery.look(4, 6), "nor by half");
+        delivery.stands(6);
+        assert!(delivery.look(2, 6), "written again, or an event that is late");
         assert!(!delivery.look(8, 6));
         assert!(!delivery.look(7, 6), "above the floor anybody may write");
         assert!(!delivery.look(7, 9), "the floor rose");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::brake::{Brakes, Trip};
-use crate::decision::{Decision, Notice};
+use crate::decision::{Decision, Notice, Overwritten};
 use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::key::{PolicyKey, TargetKey};
@@ -157,11 +157,18 @@ impl Engine {
                 for place in self.fleet.places(&write.target) {
                     let Some(workload) = self.fleet.get_mut(place) else { continue };
                     workload.delivery.replicas.ended(outcome, now);
-                    if outcome == Outcome::Done
-                        && let Some(Some(target)) = &mut workload.target
-                    {
-                        // The watch will say so; until then this is the best knowledge.
-                        target.replicas = write.to;
+                    if matches!(outcome, Outcome::Done | Outcome::Unneeded) {
+                        workload.delivery.stands(write.to);
+                        let seen_since = workload.delivery.seen_since;
+                        if let Some(Some(target)) = &mut workload.target
+                            && !seen_since
+                        {
+                            // The watch will say so; until then this is the best knowledge.
+                            target.replicas = write.to;
+                        }
+                    }
+                    if outcome == Outcome::Done && write.undo {
+                        plan::undone(workload, Overwritten::Replicas, write.from, write.to, now);
                     }
                     self.dirty.push(place);
                 }
@@ -170,6 +177,10 @@ impl Engine {
                 for place in self.fleet.places(&write.target) {
                     let Some(workload) = self.fleet.get_mut(place) else { continue };
                     workload.delivery.bounds.ended(outcome, now);
+                    if outcome == Outcome::Done && write.undo {
+                        let found = workload.delivery.minimum_found;
+                        plan::undone(workload, Overwritten::ScalerMinimum, found, write.bounds.min, now);
+                    }
                     if outcome == Outcome::Done
                         && let Some(Some(scaler)) = &mut workload.scaler
                         && scaler.name == write.scaler
@@ -349,7 +360,7 @@ impl Engine {
                         continue;
                     }
                 }
-                (Outcome::Conflict | Outcome::Failed, _) => {}
+                (Outcome::Unneeded | Outcome::Conflict | Outcome::Failed, _) => {}
             }
             self.dirty.push(place);
         }

@@ -102,16 +102,6 @@ fn replicas(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timest
     let target = workload.seen()?.clone();
     let pin = pinned(workload);
     let undo = workload.delivery.look(target.replicas, enforced);
-    if undo {
-        workload.notices.push(Notice::Overwritten {
-            what: Overwritten::Replicas,
-            found: target.replicas,
-            floor: enforced,
-        });
-        if let Some(undos) = workload.delivery.undone(now) {
-            workload.notices.push(Notice::Contested { undos });
-        }
-    }
     if !workload.delivery.replicas.is_free(now) {
         return None;
     }
@@ -121,6 +111,7 @@ fn replicas(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timest
         lowered(workload, target.replicas, enforced, pin, is_stored, now)?
     };
     workload.delivery.replicas.start();
+    workload.delivery.seen_since = false;
     Some(Replicas { target: workload.policy.target.clone(), version: target.version, from: target.replicas, to, undo })
 }
 
@@ -175,14 +166,8 @@ fn bounds(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timestam
         return None;
     }
     let undo = scaler.kept.is_some_and(|kept| scaler.min < kept.applied.min);
-    if undo {
-        let (found, floor) = (scaler.min, bounds.min);
-        workload.notices.push(Notice::Overwritten { what: Overwritten::ScalerMinimum, found, floor });
-        if let Some(undos) = workload.delivery.undone(now) {
-            workload.notices.push(Notice::Contested { undos });
-        }
-    }
     workload.delivery.bounds.start();
+    workload.delivery.minimum_found = scaler.min;
     let (target, name, version) = (workload.policy.target.clone(), scaler.name, scaler.version);
     Some(ScalerBounds { target, scaler: name, version, bounds, kept, lowers, undo })
 }
@@ -218,6 +203,14 @@ fn give_back(workload: &mut Workload, now: Timestamp, planned: &mut Planned) {
         planned.row = Some((target, row));
     }
     workload.delivery.row.start();
+}
+
+/// What somebody else had written below the floor is put back: only now it is known that there was something to undo.
+pub(crate) fn undone(workload: &mut Workload, what: Overwritten, found: u32, floor: u32, now: Timestamp) {
+    workload.notices.push(Notice::Overwritten { what, found, floor });
+    if let Some(undos) = workload.delivery.undone(now) {
+        workload.notices.push(Notice::Contested { undos });
+    }
 }
 
 fn pinned(workload: &Workload) -> Option<u32> {

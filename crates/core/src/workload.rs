@@ -176,6 +176,7 @@ impl Workload {
         }
         self.readiness = readiness;
         self.target = Some(target);
+        self.delivery.seen_since = true;
     }
 
     /// The stored row of this target, or that there is none. The first one is taken over; later ones can only raise.

@@ -52,6 +52,8 @@ pub struct ScalerBounds {
 pub enum Outcome {
     /// The API server has it.
     Done,
+    /// It stood already: what was seen was older than what is stored. Nothing was written.
+    Unneeded,
     /// Conflict or fenced: the store says something else than we thought; events with the truth follow.
     Conflict,
     /// Not there any more, forbidden, timed out, throttled: tried again after a pause.
