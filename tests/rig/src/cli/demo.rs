@@ -66,7 +66,7 @@ impl Demo {
             eprintln!("picture: {}", path.display());
         }
         if json {
-            println!("{}", outcome.json());
+            println!("{}", outcome.json()?);
         }
         Ok(if outcome.is_unsafe() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use floorkeeper_sim::Scenario;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 
 use super::history::History;
 use super::picture;
@@ -27,19 +27,18 @@ impl Outcome {
         self.reports.iter().any(|run| run.lane.keeper.is_floorkeeper() && run.report.unsafe_minutes > 0.0)
     }
 
-    /// `{"shape": ..., "runs": {"hpa_cpu": {...}, ...}}`
-    pub fn json(&self) -> Value {
-        let mut runs = Map::new();
-        for run in &self.reports {
-            let entry = json!({
-                "unsafe_minutes": tenths(run.report.unsafe_minutes),
-                "unmet_percent": tenths(run.report.unmet_percent),
-                "lowest_replicas": run.report.lowest_replicas,
-                "first_alarm_minutes": run.first_alarm.as_ref().map(|(minutes, _)| tenths(*minutes)),
-            });
-            runs.insert(run.lane.keeper.key().to_owned(), entry);
-        }
-        json!({"shape": self.scenario.id, "runs": runs})
+    /// `{"shape": ..., "runs": {"hpa_cpu": {...}, ...}}`, in the services' order.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        let runs = self.reports.iter().map(|run| {
+            let numbers = Numbers {
+                unsafe_minutes: tenths(run.report.unsafe_minutes),
+                unmet_percent: tenths(run.report.unmet_percent),
+                lowest_replicas: run.report.lowest_replicas,
+                first_alarm_minutes: run.first_alarm.as_ref().map(|(minutes, _)| tenths(*minutes)),
+            };
+            (run.lane.keeper.key(), numbers)
+        });
+        serde_json::to_string(&Document { shape: &self.scenario.id, runs: Runs(runs.collect()) })
     }
 
     /// The table at the end, and what else is to say.
@@ -87,6 +86,29 @@ impl Outcome {
     }
 }
 
+#[derive(Serialize)]
+struct Document<'a> {
+    shape: &'a str,
+    runs: Runs,
+}
+
+/// A map that keeps its order.
+struct Runs(Vec<(&'static str, Numbers)>);
+
+#[derive(Clone, Serialize)]
+struct Numbers {
+    unsafe_minutes: f64,
+    unmet_percent: f64,
+    lowest_replicas: u32,
+    first_alarm_minutes: Option<f64>,
+}
+
+impl Serialize for Runs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().cloned())
+    }
+}
+
 /// Rounded up for what is above zero: a second of danger is not "0.0 minutes".
 fn tenths(value: f64) -> f64 {
     if value > 0.0 { ((value * 10.0).round() / 10.0).max(0.1) } else { (value * 10.0).round() / 10.0 }
@@ -119,11 +141,12 @@ mod tests {
 
     #[test]
     fn the_json_is_the_promised_one() {
-        let hpa =
-            json!({"unsafe_minutes": 2.0, "unmet_percent": 60.0, "lowest_replicas": 4, "first_alarm_minutes": null});
-        let guard =
-            json!({"unsafe_minutes": 0.0, "unmet_percent": 0.0, "lowest_replicas": 12, "first_alarm_minutes": 0.5});
-        assert_eq!(outcome(12).json(), json!({"shape": "S1a", "runs": {"hpa_cpu": hpa, "floorkeeper_guard": guard}}));
+        let expected = concat!(
+            r#"{"shape":"S1a","runs":{"#,
+            r#""hpa_cpu":{"unsafe_minutes":2.0,"unmet_percent":60.0,"lowest_replicas":4,"first_alarm_minutes":null},"#,
+            r#""floorkeeper_guard":{"unsafe_minutes":0.0,"unmet_percent":0.0,"lowest_replicas":12,"first_alarm_minutes":0.5}}}"#
+        );
+        assert_eq!(outcome(12).json().unwrap(), expected);
     }
 
     #[test]

@@ -54,9 +54,7 @@ pub(super) fn can_play(what: &What) -> bool {
             ClusterFault::StartFailing => false,
         },
         What::Operator(fault) => match fault {
-            OperatorFault::Kill | OperatorFault::Pin { .. } => true,
-            // The rig ends programs only by SIGKILL.
-            OperatorFault::Restart => false,
+            OperatorFault::Restart | OperatorFault::Kill | OperatorFault::Pin { .. } => true,
         },
     }
 }
@@ -72,6 +70,10 @@ impl Cast {
             What::Operator(OperatorFault::Kill) => match self.operator.lock().await.as_mut() {
                 Some(operator) => operator.kill_and_start(),
                 None => bail!("there is no floorkeeper to kill"),
+            },
+            What::Operator(OperatorFault::Restart) => match self.operator.lock().await.as_mut() {
+                Some(operator) => operator.stop_and_start().await,
+                None => bail!("there is no floorkeeper to restart"),
             },
             What::Cluster(fault) => {
                 for lane in lanes {

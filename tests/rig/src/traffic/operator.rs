@@ -1,12 +1,13 @@
 //! floorkeeper itself, as a program outside of the cluster.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::Cluster;
 use crate::ports::Port;
-use crate::process::Process;
+use crate::process::{Process, Signal};
 
 /// A running floorkeeper; killed when dropped.
 #[derive(Debug)]
@@ -41,6 +42,21 @@ impl Operator {
         Ok(())
     }
 
+    /// A polite stop, waited for, and a start.
+    pub(super) async fn stop_and_start(&mut self) -> Result<()> {
+        if let Some(process) = self.process.as_mut() {
+            process.signal(Signal::Terminate)?;
+            let asked = Instant::now();
+            while process.ended()?.is_none() {
+                if asked.elapsed() > STOPS_WITHIN {
+                    bail!("floorkeeper has not stopped {STOPS_WITHIN:?} after SIGTERM");
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        self.kill_and_start()
+    }
+
     /// An error with the end of its log if it has ended by itself.
     pub(super) fn check(&mut self) -> Result<()> {
         self.process.as_mut().map_or(Ok(()), Process::check)
@@ -51,3 +67,6 @@ impl Operator {
         self.process.take().map_or(Ok(()), |process| process.keep(stop))
     }
 }
+
+/// Longer than any write of floorkeeper may take.
+const STOPS_WITHIN: Duration = Duration::from_secs(20);

@@ -12,11 +12,12 @@ pub(super) fn of(sight: &Sight, lane: &Lane) -> String {
     }
 }
 
-/// Its word for the floor, and why it does not trust what it reads.
+/// Its word for the floor, and the first that it says about what it reads.
 fn policy(policy: &PolicySeen) -> String {
     let word = policy.why.as_deref().unwrap_or_default();
     let doubt = policy.conditions.iter().find(|condition| condition.type_ == "Trusted" && condition.status == "False");
-    doubt.map_or_else(|| word.to_owned(), |doubt| format!("{word}: {}", doubt.message))
+    let first = |text: &str| text.split(';').next().unwrap_or_default().to_owned();
+    doubt.map_or_else(|| word.to_owned(), |doubt| format!("{word}: {}", first(&doubt.message)))
 }
 
 /// The condition that is an alarm, or the metric as the HPA sees it.
@@ -63,7 +64,7 @@ mod tests {
         assert_eq!(metric(&target, &current), Some("CPU 6%, wants 56%".to_owned()));
         assert_eq!(metric(&target, &json!(null)), None);
         let seen = json!({"why": "Held", "conditions": [
-            {"type": "Trusted", "status": "False", "reason": "ErrorsHigh", "message": "all fail", "lastTransitionTime": "2024-03-05T01:36:00Z"},
+            {"type": "Trusted", "status": "False", "reason": "ErrorsHigh", "message": "all fail; and more", "lastTransitionTime": "2024-03-05T01:36:00Z"},
         ]});
         assert_eq!(policy(&serde_json::from_value(seen).unwrap()), "Held: all fail");
     }
