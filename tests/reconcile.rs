@@ -16,7 +16,7 @@ use crate::shop::{Shop, WITHIN, guard};
 /// the story) writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn floors_on_a_real_api_server() -> Result<()> {
-    let cluster = Cluster::start(Options::api_only()).await?;
+    let mut cluster = Cluster::start(Options::api_only()).await?;
     let mut operator = Operator::start(&cluster, "first")?;
     waits_for_its_kinds(&cluster, &mut operator).await?;
 
@@ -36,6 +36,10 @@ async fn floors_on_a_real_api_server() -> Result<()> {
     operator.kill().await?;
     let mut operator = a_restart_keeps_the_floor(&cluster, &killed).await?;
     operator.ready().await?;
+    cluster.restart_api_server().await?;
+    let killed = Shop { cluster: &cluster, namespace: "killed" };
+    killed.kubectl(&["scale", "deployment/web", "--replicas", "1"]).await?;
+    killed.replicas(10).await?;
     let ended = operator.stop().await?;
     ensure!(ended.success(), "SIGTERM ends it with {ended}");
     Ok(())

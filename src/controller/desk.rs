@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floorkeeper_core::Event;
+use floorkeeper_core::{Event, TargetKey};
 use futures::FutureExt;
 use kube::core::DeserializeGuard;
 use kube::{Api, Client};
@@ -67,6 +67,7 @@ impl Desk {
                     ticks = ticks.wrapping_add(1);
                     if ticks.is_multiple_of(LOOKUP_TICKS) {
                         self.look_up(&registry.unresolved(), &mut running);
+                        self.look_up_pods(registry.podless(), &mut running);
                     }
                     if ticks.is_multiple_of(SOURCE_TICKS) {
                         statuses.tell(&self.client, &registry, &running.health, now(), &mut running.tasks);
@@ -104,7 +105,8 @@ impl Desk {
 
     /// False: the loop is gone.
     async fn carry_out(&self, effects: Effects, running: &mut Running) -> bool {
-        let Effects { inputs, lookups, starts, stops, sources, subscriptions, abouts, problems, orders } = effects;
+        let Effects { inputs, lookups, pods, starts, stops, sources, subscriptions, abouts, problems, orders } =
+            effects;
         for (policy, about) in abouts {
             self.reports.object(policy, about);
         }
@@ -134,6 +136,7 @@ impl Desk {
             running.targets.insert(resource, task);
         }
         self.look_up(&lookups, running);
+        self.look_up_pods(pods, running);
         if let Some(sources) = sources {
             running.sources.send_replace(sources);
         }
@@ -153,6 +156,18 @@ impl Desk {
                 let resolved = kinds::resolve(&client, &kind).await;
                 // The desk is gone: nobody is left to tell.
                 let _ = changes.send(Change::Resolved(kind, resolved)).await;
+            });
+        }
+    }
+
+    fn look_up_pods(&self, targets: Vec<TargetKey>, running: &mut Running) {
+        for target in targets {
+            let Some(kind) = self.kinds.get(&target.resource) else { continue };
+            let (client, changes) = (self.client.clone(), running.changes.clone());
+            running.tasks.spawn(async move {
+                let selector = kinds::pods(&client, &kind, &target).await;
+                // The desk is gone: nobody is left to tell.
+                let _ = changes.send(Change::Pods(target, selector)).await;
             });
         }
     }

@@ -255,3 +255,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Within the 15 s that the pod is given to stop, with room for the last status.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests;

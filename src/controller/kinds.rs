@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use floorkeeper_core::TargetKey;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::core::{ApiResource, GroupVersion, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject, GroupVersion, GroupVersionKind};
 use kube::discovery::{self, Scope};
 use kube::error::DiscoveryError;
 use kube::{Api, Client};
@@ -120,6 +121,19 @@ async fn paths(client: &Client, kind: &ApiResource) -> Paths {
     let version = definition.spec.versions.iter().find(|version| version.name == kind.version);
     let scale = version.and_then(|version| version.subresources.as_ref()?.scale.as_ref());
     scale.and_then(|scale| Paths::parse(&scale.spec_replicas_path)).unwrap_or_default()
+}
+
+/// The label selector of a target's pods, as its scale tells it.
+pub(super) async fn pods(client: &Client, kind: &ApiResource, target: &TargetKey) -> Option<Arc<str>> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &target.namespace, kind);
+    match timeout(WITHIN, api.get_scale(&target.name)).await {
+        Ok(Ok(scale)) => scale.status.and_then(|status| status.selector).map(Into::into),
+        Ok(Err(error)) => {
+            debug!(%target, %error, "the selector of its pods is not known");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Discovery is one small answer.

@@ -121,6 +121,12 @@ fn subscription(key: &PolicyKey, object: &ScalingPolicy, parsed: &Policy, around
     }
 }
 
+/// One of the sources measures the workload's own pods.
+pub(super) fn measures_pods(subscription: &Subscription, sources: &BTreeMap<Arc<str>, Source>) -> bool {
+    let config = |ask: &Ask| sources.get(&ask.source).and_then(|source| source.config.as_ref());
+    subscription.asks().any(|ask| config(ask).is_some_and(|config| config.kind == Kind::Resource))
+}
+
 fn signal_ask(signal: &SignalSpec, demand: &Demand) -> SignalAsk {
     let shared = signal.demand.as_deref().map(Arc::from);
     let coverage = match signal.coverage.unwrap_or_default() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use floorkeeper_core::PolicyKey;
+use floorkeeper_core::{PolicyKey, TargetKey};
 
 use crate::api::{FloorOverrideStatus, ScalingPolicy, ScalingPolicyStatus};
 use crate::controller::input::{Input, Store};
@@ -18,6 +18,8 @@ pub(in crate::controller) struct Effects {
     pub(in crate::controller) inputs: Vec<Input>,
     /// Kinds to look up.
     pub(in crate::controller) lookups: Vec<KindRef>,
+    /// Targets whose pods' selector is to be looked up.
+    pub(in crate::controller) pods: Vec<TargetKey>,
     /// Kinds to watch from now on.
     pub(in crate::controller) starts: Vec<Resolved>,
     /// Resources to watch no longer.

@@ -35,6 +35,8 @@ pub(super) enum Change {
     Table(Arc<str>, Vec<(TargetKey, Standing)>),
     Listed(List),
     Resolved(KindRef, Result<Resolved, Unresolved>),
+    /// The label selector of a target's pods; `None`: not found.
+    Pods(TargetKey, Option<Arc<str>>),
 }
 
 /// The lists that people and floorkeeper keep in `floorkeeper.dev`.
@@ -55,6 +57,8 @@ pub(super) struct Registry {
     sources: BTreeMap<Arc<str>, Source>,
     orders: HashMap<Id, OrderEntry>,
     wanted: Wanted,
+    /// Label selectors of the pods of targets that are measured by their pods; `None`: not known yet.
+    pods: HashMap<TargetKey, Option<Arc<str>>>,
     /// Policies to be parsed again.
     stale: HashSet<PolicyKey>,
     /// Namespaces whose overrides are to be matched again.
@@ -130,6 +134,16 @@ impl Registry {
                     self.effects.inputs.push(Input::Filled(Store::Tables));
                 }
             }
+            Change::Pods(target, selector) => {
+                if selector.is_some() && self.pods.get(&target).is_some_and(|known| *known != selector) {
+                    let named = self
+                        .policies
+                        .iter()
+                        .filter(|(_, entry)| entry.told.as_ref().is_some_and(|policy| policy.target == target));
+                    self.stale.extend(named.map(|(key, _)| key.clone()));
+                    self.pods.insert(target, selector);
+                }
+            }
             Change::Resolved(kind, resolved) => {
                 for policy in self.wanted.resolved(kind, resolved) {
                     self.stale.insert(policy);
@@ -180,6 +194,11 @@ impl Registry {
         self.wanted.unresolved().cloned().collect()
     }
 
+    /// Targets whose pods' selector is not known yet, to be asked for again.
+    pub(super) fn podless(&self) -> Vec<TargetKey> {
+        self.pods.iter().filter(|(_, known)| known.is_none()).map(|(target, _)| target.clone()).collect()
+    }
+
     fn begun_or_ready(&self) -> bool {
         [List::Policies, List::Sources, List::Overrides].iter().all(|list| self.listed.contains(list))
     }
@@ -216,6 +235,9 @@ impl Registry {
         self.effects.abouts.push((key.clone(), None));
         self.unmatched.insert(Arc::clone(&key.namespace));
         if let Some(entry) = self.policies.remove(&key) {
+            if let Some(policy) = &entry.told {
+                self.pods.remove(&policy.target);
+            }
             self.questions_changed |= entry.subscription.is_some();
             if entry.told.is_some() {
                 self.effects.inputs.push(Input::PolicyGone(key));
@@ -258,7 +280,17 @@ impl Registry {
             return;
         }
         match border::policy(key, &entry.object, &self.sources, &self.wanted) {
-            Ok((policy, subscription)) => {
+            Ok((policy, mut subscription)) => {
+                if border::measures_pods(&subscription, &self.sources) {
+                    subscription.pods = self
+                        .pods
+                        .entry(policy.target.clone())
+                        .or_insert_with_key(|target| {
+                            self.effects.pods.push(target.clone());
+                            None
+                        })
+                        .clone();
+                }
                 if entry.told.as_deref() != Some(&policy) {
                     let policy = Arc::new(policy);
                     entry.told = Some(Arc::clone(&policy));

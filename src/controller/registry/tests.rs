@@ -129,6 +129,25 @@ fn a_source_s_defaults_reach_its_policies() {
 }
 
 #[test]
+fn a_source_that_measures_pods_needs_their_selector() {
+    let mut registry = listed();
+    let spec = json!({"metricsApi": "Resource", "demands": [{"name": "cpu", "metric": {"name": "cpu"}}]});
+    registry.take(Change::Source("default".into(), Some(object("MetricSource", "default", 1, &spec))));
+    registry.take(policy("web", 1, &guard()));
+    let effects = registry.settle(NOW);
+    let web = TargetKey::new("shop", "deployments.apps", "web");
+    assert_eq!(effects.pods, std::slice::from_ref(&web));
+    assert_eq!(effects.subscriptions.unwrap()[0].pods, None);
+    registry.take(Change::Pods(web.clone(), None));
+    assert!(registry.settle(NOW).subscriptions.is_none());
+    assert_eq!(registry.podless(), std::slice::from_ref(&web));
+    registry.take(Change::Pods(web, Some("app=web".into())));
+    let effects = registry.settle(NOW);
+    assert_eq!(effects.subscriptions.unwrap()[0].pods.as_deref(), Some("app=web"));
+    assert!(registry.podless().is_empty());
+}
+
+#[test]
 fn a_kind_is_looked_up_and_its_policy_waits() {
     let mut registry = listed();
     let rollout = KindRef::new("argoproj.io/v1alpha1", "Rollout");

@@ -1,0 +1,162 @@
+use floorkeeper_core::{Mode, Policy, Rollout, Signal, Target, UnusualFall, ZeroMeans};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::controller::input::{KindName, Store};
+
+/// A running driver whose writes end up here.
+struct Rig {
+    inputs: mpsc::Sender<Input>,
+    writes: mpsc::UnboundedReceiver<Arc<Write>>,
+    /// Each write takes one before it ends.
+    permits: Arc<Semaphore>,
+    stop: oneshot::Sender<()>,
+    run: JoinHandle<()>,
+    vitals: Arc<Vitals>,
+}
+
+impl Rig {
+    fn start() -> Self {
+        let (inputs, received) = mpsc::channel(64);
+        let (written, writes) = mpsc::unbounded_channel();
+        let permits = Arc::new(Semaphore::new(1000));
+        let gate = Arc::clone(&permits);
+        let write = move |write| {
+            written.send(write).unwrap();
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Outcome::Done
+            }
+        };
+        let vitals = Arc::new(Vitals::default());
+        let (reports, metrics) = (Arc::new(Reports::default()), Arc::new(Metrics::new()));
+        let driver = Driver::new(write, inputs.clone(), reports, Arc::clone(&vitals), metrics);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let run = tokio::spawn(driver.run(received, async { drop(stopped.await) }));
+        Self { inputs, writes, permits, stop, run, vitals }
+    }
+
+    async fn tell(&self, input: Input) {
+        self.inputs.send(input).await.unwrap();
+    }
+
+    /// The next write; a loaded machine may take its time.
+    async fn written(&mut self) -> Write {
+        let write = timeout(Duration::from_secs(10), self.writes.recv()).await.expect("a write in time").unwrap();
+        (*write).clone()
+    }
+
+    async fn fill(&self) {
+        for store in [Store::Policies, Store::Tables, Store::Scalers] {
+            self.tell(Input::Filled(store)).await;
+        }
+    }
+
+    async fn see(&self, replicas: u32) {
+        let target = Target {
+            uid: "u".into(),
+            version: replicas.to_string().as_str().into(),
+            replicas,
+            ready: Some(replicas),
+            rollout: Rollout::Done,
+            template: 0,
+        };
+        self.tell(Input::Target(web(), Some(target), instant())).await;
+    }
+}
+
+fn web() -> TargetKey {
+    TargetKey::new("shop", "deployments.apps", "web")
+}
+
+fn policy() -> Input {
+    let minute = Duration::from_secs(60);
+    let signal = Signal {
+        name: "edge".into(),
+        capacity: Some(120.0),
+        max_age: minute,
+        zero: ZeroMeans::Evidence,
+        drain_within: None,
+    };
+    let policy = Policy {
+        target: web(),
+        mode: Mode::Autoscale,
+        min_replicas: Some(1),
+        max_replicas: Some(20),
+        signals: vec![signal],
+        headroom_percent: 25,
+        errors: None,
+        unready_percent: 25,
+        depends_on: Vec::new(),
+        fall: UnusualFall { hold_for: minute, keep_percent: 80, keep_for: minute, until_learned_percent: 50 },
+        hold_at_most: minute,
+        window: minute,
+        half_life: minute,
+        verify_for: minute,
+        resolution: Duration::from_secs(15),
+        source: "default".into(),
+        created: Timestamp(0),
+    };
+    Input::Policy(PolicyKey::new("shop", "web"), Arc::new(policy))
+}
+
+/// Everything that a policy needs to be decided, but for the stores that are to be filled.
+async fn scene(rig: &Rig) {
+    rig.tell(Input::Kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into())).await;
+    rig.tell(Input::Awaited(Store::Targets("deployments.apps".into()))).await;
+    rig.see(10).await;
+    rig.tell(Input::Filled(Store::Targets("deployments.apps".into()))).await;
+    rig.tell(policy()).await;
+}
+
+#[tokio::test]
+async fn a_floor_is_stored_first_and_a_write_below_it_is_undone() {
+    let mut rig = Rig::start();
+    scene(&rig).await;
+    rig.fill().await;
+    let Write::Floors { rows, .. } = rig.written().await else { panic!("the floor is stored first") };
+    assert_eq!((&rows[0].0, rows[0].1.replicas), (&web(), 10));
+    rig.see(3).await;
+    let Write::Replicas(undo) = rig.written().await else { panic!("it is put back") };
+    assert_eq!((undo.from, undo.to, undo.undo), (3, 10, true));
+    assert!(rig.vitals.waiting().is_empty() && rig.vitals.alive());
+}
+
+#[tokio::test]
+async fn nothing_is_written_before_every_store_is_filled() {
+    let mut rig = Rig::start();
+    scene(&rig).await;
+    for store in [Store::Policies, Store::Tables] {
+        rig.tell(Input::Filled(store)).await;
+    }
+    timeout(Duration::from_secs(10), async {
+        while rig.vitals.waiting() != ["horizontalpodautoscalers.autoscaling: being listed"] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it says what it waits for");
+    assert!(rig.writes.try_recv().is_err());
+    rig.tell(Input::Filled(Store::Scalers)).await;
+    assert!(matches!(rig.written().await, Write::Floors { .. }));
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_under_way_and_begins_nothing() {
+    let mut rig = Rig::start();
+    rig.permits.forget_permits(1000);
+    scene(&rig).await;
+    rig.fill().await;
+    assert!(matches!(rig.written().await, Write::Floors { .. }));
+    // Waits behind its row, which is being stored.
+    rig.see(3).await;
+    rig.stop.send(()).unwrap();
+    tokio::task::yield_now().await;
+    assert!(!rig.run.is_finished());
+    rig.permits.add_permits(1);
+    timeout(Duration::from_secs(5), rig.run).await.expect("it ends with the write").unwrap();
+    assert!(rig.writes.try_recv().is_err());
+}
