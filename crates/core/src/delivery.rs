@@ -78,6 +78,11 @@ impl Delivery {
         self.stored.as_ref().is_some_and(|row| row.replicas >= floor && !row.released)
     }
 
+    /// The stored floor where it is above `floor`.
+    pub(crate) fn above(&self, floor: u32) -> Option<u32> {
+        self.stored.as_ref().filter(|row| row.replicas > floor && !row.released).map(|row| row.replicas)
+    }
+
     /// A row that is newer than what is known to be stored.
     pub(crate) fn is_news(&self, row: &Standing) -> bool {
         self.stored.as_ref().is_none_or(|known| (row.epoch, row.seq) > (known.epoch, known.seq))

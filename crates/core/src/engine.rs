@@ -53,21 +53,18 @@ impl Engine {
     pub fn observe(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Policy(key, policy) => {
-                if let Some(old) = self.fleet.policy(&key).map(|workload| Arc::clone(&workload.policy.source)) {
+                if let Some((_, workload)) = self.fleet.policy_mut(&key)
+                    && workload.policy.source != policy.source
+                {
+                    workload.voted = false;
+                    let old = Arc::clone(&workload.policy.source);
                     self.brakes.leaves(&old, &key.namespace, &key.name);
                 }
                 self.brakes.joins(&policy.source, &key.namespace, &key.name);
                 let place = self.fleet.add(key, policy, now);
                 self.dirty.push(place);
             }
-            Event::PolicyGone(key) => {
-                if let Some((place, workload)) = self.fleet.policy_mut(&key) {
-                    workload.gone_since = Some(now);
-                    let source = Arc::clone(&workload.policy.source);
-                    self.brakes.leaves(&source, &key.namespace, &key.name);
-                    self.dirty.push(place);
-                }
-            }
+            Event::PolicyGone(key) => self.gone(&key, now),
             Event::Target(key, target) => self.fleet.target(&key, target, now, &mut self.dirty),
             Event::Scaler(key, scaler) => {
                 for place in self.fleet.places(&key) {
@@ -107,7 +104,8 @@ impl Engine {
             && at <= now
         {
             self.wakes.pop();
-            if let Some(workload) = self.fleet.get_mut(place) {
+            // An entry that an earlier wake-up took the place of is no wake-up any more.
+            if let Some(workload) = self.fleet.get_mut(place).filter(|workload| workload.scheduled == Some(at)) {
                 workload.scheduled = None;
                 due.push(place);
             }
@@ -211,7 +209,8 @@ impl Engine {
 
     /// Every policy with its last decision.
     pub fn decisions(&self) -> impl Iterator<Item = (&PolicyKey, &Decision)> {
-        self.fleet.all().filter_map(|workload| Some((&workload.key, workload.decision.as_ref()?)))
+        let there = self.fleet.all().filter(|workload| workload.gone_since.is_none());
+        there.filter_map(|workload| Some((&workload.key, workload.decision.as_ref()?)))
     }
 
     /// Every target that the engine wants to hear of: of policies, of what they depend on, and of stored floors whose
@@ -256,6 +255,19 @@ impl Engine {
         self.tables.insert(Arc::clone(namespace), rows);
     }
 
+    fn gone(&mut self, key: &PolicyKey, now: Timestamp) {
+        let Some((place, workload)) = self.fleet.policy_mut(key) else { return };
+        let (source, target) = (Arc::clone(&workload.policy.source), workload.policy.target.clone());
+        self.brakes.leaves(&source, &key.namespace, &key.name);
+        self.fleet.gone(place, now, &mut self.dirty);
+        // It may be gone before it took its stored floor over.
+        let row = self.tables.get(&target.namespace).and_then(|rows| rows.get(&target));
+        if let Some(row) = row.filter(|_| self.fleet.places(&target).is_empty()) {
+            let place = self.fleet.add_orphan(&target, row, now);
+            self.dirty.push(place);
+        }
+    }
+
     fn assess(&mut self, place: usize, now: Timestamp) {
         let Some(workload) = self.fleet.get_mut(place) else { return };
         let table = self.tables.get(&workload.policy.target.namespace);
@@ -275,7 +287,7 @@ impl Engine {
         workload.assess(now);
         let falling = workload.falling(now);
         let changed = falling != core::mem::replace(&mut workload.voted, falling);
-        if !changed && !falling && workload.brake.is_none() {
+        if workload.gone_since.is_some() || !changed && !falling && workload.brake.is_none() {
             return;
         }
         let (key, policy) = (workload.key.clone(), Arc::clone(&workload.policy));

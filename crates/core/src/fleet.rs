@@ -35,9 +35,16 @@ struct Seen {
 
 impl Fleet {
     pub(crate) fn add(&mut self, key: PolicyKey, policy: Arc<Policy>, now: Timestamp) -> usize {
-        if let Some(&place) = self.by_policy.get(&key) {
-            self.change(place, policy, now);
-            return place;
+        if let Some(&place) = self.by_policy.get(&key)
+            && let Some(known) = self.get_mut(place)
+        {
+            if known.policy.target == policy.target && !known.orphan {
+                self.change(place, policy, now);
+                return place;
+            }
+            // The name now stands for another target: the floor of the old one is kept until it is given back.
+            known.gone_since.get_or_insert(now);
+            self.by_policy.remove(&key);
         }
         // A policy that takes the place of one that is gone takes its floor over from the table.
         let heirs: Vec<usize> = self
@@ -55,10 +62,38 @@ impl Fleet {
     pub(crate) fn add_orphan(&mut self, target: &TargetKey, row: &Standing, now: Timestamp) -> usize {
         let key = PolicyKey { namespace: Arc::clone(&target.namespace), name: Arc::clone(&row.policy) };
         let mut workload = Workload::new(key, Arc::new(unguided(target.clone())), now);
-        workload.gone_since = Some(now);
+        workload.orphan = true;
+        // What was released already only has to vanish.
+        workload.gone_since = Some(if row.released { Timestamp(0) } else { now });
         workload.found(Some(row), now);
         workload.delivery.seen(Some(row));
         self.insert(workload)
+    }
+
+    /// A policy went away. Its floor is kept for a while, by another policy on the same target if there is one.
+    pub(crate) fn gone(&mut self, place: usize, now: Timestamp, dirty: &mut Vec<usize>) {
+        let Some(own) = self.get_mut(place) else { return };
+        own.gone_since = Some(now);
+        own.voted = false;
+        let (target, floor, writes) =
+            (own.policy.target.clone(), own.floor_replicas(), own.policy.mode != Mode::Observe && own.has_floor());
+        let mut kept = false;
+        for other in self.places(&target) {
+            let Some(heir) = self.get_mut(other).filter(|_| other != place) else { continue };
+            if heir.policy.mode != Mode::Observe {
+                if writes {
+                    heir.inherit(floor, now);
+                }
+                dirty.push(other);
+                kept = true;
+            }
+        }
+        // What never wrote has nothing to give back.
+        if kept || !writes {
+            self.remove(place);
+        } else {
+            dirty.push(place);
+        }
     }
 
     pub(crate) fn remove(&mut self, place: usize) {
@@ -180,7 +215,7 @@ impl Fleet {
             workload.target_seen(target, readiness, now);
         }
         workload.scaler = scaler;
-        let (key, policy) = (workload.key.clone(), Arc::clone(&workload.policy));
+        let (key, policy, orphan) = (workload.key.clone(), Arc::clone(&workload.policy), workload.orphan);
         let place = match self.free.pop() {
             Some(place) => {
                 self.workloads[place] = Some(workload);
@@ -191,7 +226,12 @@ impl Fleet {
                 self.workloads.len() - 1
             }
         };
-        self.by_policy.insert(key, place);
+        if orphan {
+            // A policy of that name may stand on another target by now.
+            self.by_policy.entry(key).or_insert(place);
+        } else {
+            self.by_policy.insert(key, place);
+        }
         self.link(place, &policy);
         place
     }

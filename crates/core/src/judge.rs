@@ -162,7 +162,7 @@ const SERIES_MEMORY: Duration = Duration::from_secs(3600);
 const SERIES_BUCKETS: usize = 13;
 
 /// Clocks of a cluster differ by less than this, or time itself is broken.
-const FUTURE_TOLERANCE: Duration = Duration::from_secs(10);
+pub(crate) const FUTURE_TOLERANCE: Duration = Duration::from_secs(10);
 
 /// No workload has so many replicas; a number that asks for more is not load.
 const ABSURD_REPLICAS: f64 = 1e7;

@@ -14,6 +14,11 @@ impl Readiness {
         self.reached = self.reached.max(target.ready.unwrap_or(0)).min(target.replicas);
     }
 
+    /// After a restart nobody remembers who was ready: what the stored floor asked for is taken to have been.
+    pub(crate) fn assume(self, floor: u32, target: &Target) -> Self {
+        Self { reached: self.reached.max(floor).min(target.replicas) }
+    }
+
     /// Pods that were ready and are not, and how many were.
     pub(crate) fn lost(self, target: &Target) -> (u32, u32) {
         let Some(ready) = target.ready else { return (0, 0) };

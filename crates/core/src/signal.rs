@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use crate::judge::Judge;
+use crate::guards::LiveDemand;
+use crate::judge::{FUTURE_TOLERANCE, Judge};
 use crate::policy::{Policy, Signal};
 use crate::ring::Ring;
 use crate::sample::{Answer, Reading, Sample, SignalAnswer, Unknown};
@@ -52,8 +53,20 @@ impl SignalState {
         }
     }
 
-    /// One tick of the source. `ceiling` limits what the peaks remember: a rise that was seen only once is not a peak yet.
-    pub(crate) fn observe(&mut self, answer: &SignalAnswer, signal: &Signal, policy: &Policy, now: Timestamp) {
+    /// One tick of the source. True if it says something that was not said before.
+    pub(crate) fn observe(&mut self, answer: &SignalAnswer, signal: &Signal, policy: &Policy, now: Timestamp) -> bool {
+        if self.heard_at.is_some_and(|heard_at| heard_at > now.plus(FUTURE_TOLERANCE)) {
+            // The clock went back: what was heard in the future speaks no more, as after a restart.
+            *self = Self::new(policy);
+        }
+        let before = self.taken_at;
+        if let (Answer::Value(sample), Some(before)) = (&answer.load, before)
+            && sample.at < before
+            && now.since(sample.at) <= signal.max_age
+        {
+            // Overtaken by a newer one. (One that is too old says that the source has nothing newer.)
+            return false;
+        }
         self.reading = self.load_judge.judge(&answer.load, signal, now);
         self.backlog = match (&answer.backlog, signal.drain_within) {
             (Some(backlog), Some(_)) => Some(self.backlog_judge.judge(backlog, signal, now)),
@@ -64,9 +77,11 @@ impl SignalState {
         if let Answer::Value(sample) = &answer.load {
             self.taken_at = Some(sample.at.min(now));
         }
-        if self.reading.unknown().is_none() {
+        let known = self.reading.unknown().is_none();
+        if known {
             self.known(now, policy.resolution);
         }
+        (known || self.reading.at_least() > 0.0) && self.taken_at > before
     }
 
     /// The need of the tick at `now`, as far as it is believed, for the peaks.
@@ -78,14 +93,26 @@ impl SignalState {
     /// The past of this signal, oldest first.
     ///
     /// Only what ends where the live ticks begin makes the window fuller; every believable value raises the peaks.
-    pub(crate) fn back_fill(&mut self, samples: &[Sample], signal: &Signal, policy: &Policy, now: Timestamp) {
+    ///
+    /// A rise of more than x2 above what `stands` must have been seen twice in the past too.
+    pub(crate) fn back_fill(
+        &mut self,
+        samples: &[Sample],
+        signal: &Signal,
+        policy: &Policy,
+        stands: u32,
+        now: Timestamp,
+    ) {
         let gap = policy.resolution.saturating_mul(2);
-        let first_live = self.known_since.unwrap_or(now);
+        // What is told of this very moment counts too, until a live tick does.
+        let first_live = self.known_since.unwrap_or_else(|| now.plus(Duration::from_millis(1)));
         let mut run: Option<(Timestamp, Timestamp)> = None;
         let mut judge = Judge::new();
+        let (mut live, mut stands) = (LiveDemand::primed(), stands);
         for sample in samples.iter().filter(|sample| sample.at < first_live && sample.at <= now) {
             let reading = judge.judge(&Answer::Value(*sample), signal, sample.at);
-            let level = level_of(&reading, None, signal, policy);
+            let level = live.believe(level_of(&reading, None, signal, policy), stands);
+            stands = stands.max(whole(level));
             self.window.record(sample.at, level);
             self.hour.record(sample.at, level);
             if reading.unknown().is_some() {
@@ -110,7 +137,9 @@ impl SignalState {
 
     /// The reading now: one that nothing renewed within `maxAge` is no information any more.
     pub(crate) fn reading(&self, signal: &Signal, now: Timestamp) -> Reading {
-        let Some(heard_at) = self.heard_at else { return NEVER_SEEN };
+        let Some(heard_at) = self.heard_at.filter(|&heard_at| heard_at <= now.plus(FUTURE_TOLERANCE)) else {
+            return NEVER_SEEN;
+        };
         let age = now.since(self.taken_at.unwrap_or(heard_at).min(heard_at));
         if self.reading.unknown().is_none() && age > signal.max_age {
             return Reading::Unknown { why: Unknown::Stale { age }, at_least: 0.0 };
@@ -140,6 +169,11 @@ impl SignalState {
 
     pub(crate) fn hour_peak(&self, now: Timestamp) -> f64 {
         self.hour.peak(now)
+    }
+
+    /// What was needed before now is not compared with any more.
+    pub(crate) fn forget_hour(&mut self) {
+        self.hour = Ring::new(HOUR);
     }
 
     pub(crate) fn taken_at(&self) -> Option<Timestamp> {

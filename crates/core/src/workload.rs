@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::decision::{Bid, Decision, Doubt, Guard, Hold, InForce, Notice, Problem, SignalView, Verdict};
 use crate::delivery::Delivery;
-use crate::doubts;
+use crate::doubts::{self, FallEnd};
 use crate::facts::{BrakeHold, Facts};
 use crate::guards::{self, LiveDemand};
 use crate::judge::ErrorShare;
@@ -34,6 +34,8 @@ pub(crate) struct Workload {
     pub(crate) target: Option<Option<Target>>,
     pub(crate) scaler: Option<Option<Scaler>>,
     pub(crate) readiness: Readiness,
+    /// Pods that the stored floor had ready before this process began.
+    assumed_ready: u32,
     pub(crate) rollout_since: Timestamp,
     signals: Vec<SignalState>,
     errors: ErrorShare,
@@ -67,6 +69,8 @@ pub(crate) struct Workload {
     pub(crate) may_lower: bool,
     /// The policy is gone since then.
     pub(crate) gone_since: Option<Timestamp>,
+    /// A stored floor whose policy was not seen (yet).
+    pub(crate) orphan: bool,
     /// A newer leader wrote this floor: its epoch and ours.
     pub(crate) fenced: Option<(u64, u64)>,
     /// When to decide again if nothing happens.
@@ -90,6 +94,7 @@ impl Workload {
             target: None,
             scaler: None,
             readiness: Readiness::default(),
+            assumed_ready: 0,
             rollout_since: now,
             signals,
             errors,
@@ -115,6 +120,7 @@ impl Workload {
             delivery: Delivery::default(),
             may_lower: false,
             gone_since: None,
+            orphan: false,
             fenced: None,
             wake: now,
             voted: false,
@@ -140,10 +146,11 @@ impl Workload {
 
     pub(crate) fn observe(&mut self, observation: &Observation, now: Timestamp) {
         let policy = Arc::clone(&self.policy);
+        let mut fresh = false;
         for (place, (state, signal)) in self.signals.iter_mut().zip(&policy.signals).enumerate() {
             // A source that says nothing of a signal has not answered for it.
             if let Some(answer) = observation.signals.get(place) {
-                state.observe(answer, signal, &policy, now);
+                fresh |= state.observe(answer, signal, &policy, now);
             }
         }
         if let Some(errors) = &policy.errors {
@@ -152,9 +159,11 @@ impl Workload {
                 None => ErrorShare::Unknown(Unknown::NeverSeen),
             };
         }
-        let raw = self.raw_level(now);
-        let stands = self.floor_replicas().max(self.seen().map_or(0, |target| target.replicas));
-        self.believed = self.live.believe(raw, stands);
+        // A sample that is told twice was not seen twice; and one that says nothing takes nothing back.
+        if fresh {
+            let raw = self.raw_level(now);
+            self.believed = self.live.believe(raw, self.stands());
+        }
         for (state, signal) in self.signals.iter_mut().zip(&policy.signals) {
             let level = state.level(signal, &policy, now).min(self.believed);
             state.remember(level, now);
@@ -162,9 +171,9 @@ impl Workload {
     }
 
     pub(crate) fn back_fill(&mut self, place: usize, samples: &[Sample], now: Timestamp) {
-        let policy = Arc::clone(&self.policy);
+        let (policy, stands) = (Arc::clone(&self.policy), self.stands());
         if let (Some(state), Some(signal)) = (self.signals.get_mut(place), policy.signals.get(place)) {
-            state.back_fill(samples, signal, &policy, now);
+            state.back_fill(samples, signal, &policy, stands, now);
         }
     }
 
@@ -175,6 +184,10 @@ impl Workload {
             self.rollout_since = now;
         }
         self.readiness = readiness;
+        if let Some(target) = &target {
+            self.assumed_ready = self.assumed_ready.min(target.replicas);
+            self.readiness = readiness.assume(self.assumed_ready, target);
+        }
         self.target = Some(target);
         self.delivery.seen_since = true;
     }
@@ -186,6 +199,10 @@ impl Workload {
                 self.standing = row.clone();
                 self.standing.released = false;
                 self.place(row.replicas, now);
+                self.assumed_ready = row.replicas;
+                if let Some(Some(target)) = &self.target {
+                    self.readiness = self.readiness.assume(row.replicas, target);
+                }
             }
             (None, None) => {
                 let Some(target) = self.seen() else { return };
@@ -202,12 +219,34 @@ impl Workload {
         }
     }
 
+    /// Another policy on the same target went away: the larger floor holds, and runs down from there.
+    pub(crate) fn inherit(&mut self, floor: u32, now: Timestamp) {
+        if let Some(own) = &mut self.floor
+            && floor > own.replicas()
+        {
+            own.raise(floor);
+            self.standing.replicas = floor;
+            self.run_down(now);
+        }
+    }
+
     pub(crate) fn has_floor(&self) -> bool {
         self.floor.is_some()
     }
 
     pub(crate) fn floor_replicas(&self) -> u32 {
         self.floor.map_or(0, Floor::replicas)
+    }
+
+    /// The stored floor where it is above `floor`: a lowering that is not written yet. Who does not own the target has
+    /// no row of its own.
+    fn stored_above(&self, floor: u32) -> Option<u32> {
+        self.delivery.above(floor).filter(|_| !self.owned_by_older)
+    }
+
+    /// What stands now: the floor or the replicas, the larger.
+    fn stands(&self) -> u32 {
+        self.floor_replicas().max(self.seen().map_or(0, |target| target.replicas))
     }
 
     pub(crate) fn seen(&self) -> Option<&Target> {
@@ -272,13 +311,17 @@ impl Workload {
         let (began, over, zero, known) = {
             let facts = self.facts(now);
             let began = doubts::fall_began(&facts);
-            let over = self.standing.fall.is_some_and(|fall| doubts::fall_over(&facts, fall));
+            let over = self.standing.fall.and_then(|fall| doubts::fall_over(&facts, fall));
             (began, over, facts.zero, facts.unknown.is_none())
         };
-        if over {
-            self.standing.fall = None;
-        } else if let Some(fall) = began {
-            self.standing.fall = Some(fall);
+        match over {
+            Some(end) => {
+                self.standing.fall = None;
+                if end == FallEnd::Through {
+                    self.signals.iter_mut().for_each(SignalState::forget_hour);
+                }
+            }
+            None => self.standing.fall = began.or(self.standing.fall),
         }
         match (zero, known) {
             (true, _) => {
@@ -310,7 +353,7 @@ impl Workload {
 
         let facts = self.facts(now);
         let health = self.health(&facts);
-        let proof = match self.fenced {
+        let mut proof = match self.fenced {
             Some((stored, ours)) => Err(Hold::Fenced { stored, ours }),
             None => Proof::new(&facts, &doubts),
         };
@@ -330,8 +373,12 @@ impl Workload {
         let before = floor.replicas();
 
         let watch = self.watch_step(&health, exhausted, now);
-        if watch == Watch::Harmful && order.as_ref().is_none_or(|order| order.action == Action::Freeze) {
-            self.take_step_back(&mut floor, ceiling, now);
+        if watch == Watch::Harmful
+            && order.as_ref().is_none_or(|order| order.action == Action::Freeze)
+            && let Some(doubt) = self.take_step_back(&mut floor, ceiling, now)
+        {
+            doubts.push(doubt);
+            proof = proof.and(Err(Hold::Doubt(doubt)));
         }
         floor.raise(wanted);
 
@@ -339,6 +386,11 @@ impl Workload {
         let ordered = order.as_ref().is_some_and(|order| order.action != Action::Freeze);
         self.may_lower = ordered || (proof.is_ok() && freeze.is_none());
         let mut hold = None;
+        if let (Some(stored), false) = (self.stored_above(floor.replicas()), self.may_lower) {
+            // A step that was not stored while the right to it stood is not taken.
+            floor.raise(stored);
+            self.standing.step = None;
+        }
         if wanted < floor.replicas() {
             hold = match (&order, proof) {
                 (Some(order), _) if order.action != Action::Freeze => {
@@ -504,6 +556,12 @@ impl Workload {
             }
             self.template = template;
         }
+        if let Some(step) = &mut self.standing.step
+            && self.delivery.above(step.to).is_some()
+        {
+            // Not stored yet: nothing can have followed it.
+            step.at = now;
+        }
         let watch = step::watch(self.standing.step.as_mut(), health, self.policy.verify_for, now);
         let watch = if exhausted && watch != Watch::Clear { Watch::Verified } else { watch };
         if watch == Watch::Verified {
@@ -515,14 +573,17 @@ impl Workload {
         watch
     }
 
-    fn take_step_back(&mut self, floor: &mut Floor, ceiling: u32, now: Timestamp) {
-        let Some(step) = self.standing.step.take() else { return };
+    /// Puts the step back; the doubt that follows.
+    fn take_step_back(&mut self, floor: &mut Floor, ceiling: u32, now: Timestamp) -> Option<Doubt> {
+        let step = self.standing.step.take()?;
         floor.raise(step.from.min(ceiling));
         let pause = step::pause(core::time::Duration::from_millis(self.standing.pause_ms));
         self.standing.pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        self.standing.not_before = Some(now.plus(pause));
+        let until = now.plus(pause);
+        self.standing.not_before = Some(until);
         self.undone = Some((step.from, step.to));
         self.notices.push(Notice::StepUndone { from: step.from, to: step.to });
+        Some(Doubt::StepHarmful { from: step.from, to: step.to, until })
     }
 
     /// One step down, if the pace and the last step allow it; else what it waits for.
@@ -549,6 +610,10 @@ impl Workload {
             && !exhausted
         {
             return Some(Hold::Verifying { from: step.from, to: step.to });
+        }
+        if let Some(stored) = self.stored_above(from) {
+            // One step at a time: this one is not stored yet.
+            return Some(Hold::Verifying { from: stored, to: from });
         }
         if to >= from {
             return Some(Hold::Pace { next: self.pace.next(from, self.policy.half_life) });

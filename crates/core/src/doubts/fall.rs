@@ -21,7 +21,7 @@ pub(crate) fn holds(facts: &Facts<'_>, since: Timestamp) -> bool {
 
 /// An unusual fall begins now. Unknown readings never begin one: they hold by themselves.
 pub(crate) fn began(facts: &Facts<'_>) -> Option<Onset> {
-    if facts.standing.fall.is_some() || facts.unknown.is_some() {
+    if facts.standing.fall.is_some() || facts.unknown.is_some() || facts.exhausted() {
         return None;
     }
     let before = whole(facts.hour_peak);
@@ -31,11 +31,22 @@ pub(crate) fn began(facts: &Facts<'_>) -> Option<Onset> {
     (matters && unusual).then_some(Onset { since: facts.now, replicas: before })
 }
 
-/// The fall is over: the load is back, or `keepFor` has passed.
-pub(crate) fn over(facts: &Facts<'_>, fall: Onset) -> bool {
+/// How a fall ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FallEnd {
+    /// The load is back.
+    Back,
+    /// `keepFor` has passed: what was before it is not compared with again.
+    Through,
+}
+
+/// Whether the fall is over.
+pub(crate) fn over(facts: &Facts<'_>, fall: Onset) -> Option<FallEnd> {
     let kept = facts.policy.fall.keep_for.max(facts.policy.fall.hold_for);
-    let back = facts.unknown.is_none() && facts.level >= f64::from(fall.replicas) * share(facts);
-    back || facts.now.since(fall.since) >= kept
+    if facts.unknown.is_none() && facts.level >= f64::from(fall.replicas) * share(facts) {
+        return Some(FallEnd::Back);
+    }
+    (facts.now.since(fall.since) >= kept).then_some(FallEnd::Through)
 }
 
 fn share(facts: &Facts<'_>) -> f64 {

@@ -15,6 +15,11 @@ pub(crate) struct LiveDemand {
 }
 
 impl LiveDemand {
+    /// Believes what it sees first.
+    pub(crate) fn primed() -> Self {
+        Self { last: f64::INFINITY }
+    }
+
     /// The need of this tick, as far as it is believed; `held` is what stands now (floor or replicas, the larger).
     pub(crate) fn believe(&mut self, raw: f64, held: u32) -> f64 {
         let at_once = f64::from(held.max(1)) * 2.0;

@@ -5,6 +5,6 @@ use crate::signal::whole;
 
 pub(super) fn bid(facts: &Facts<'_>) -> Option<u32> {
     let fall = facts.standing.fall?;
-    let kept = facts.now.since(fall.since) < facts.policy.fall.keep_for;
+    let kept = facts.now.since(fall.since) < facts.policy.fall.keep_for && !facts.exhausted();
     kept.then(|| whole(f64::from(fall.replicas) * f64::from(facts.policy.fall.keep_percent) / 100.0))
 }

@@ -1,0 +1,32 @@
+//! L2: errors are load.
+
+use proptest::prelude::*;
+
+use crate::world::history::{cases, histories, setups, web, web_target};
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn more_errors_never_give_less(
+        setup in setups(),
+        mut history in histories(12),
+        shares in (0.0_f64..1.0, 0.0_f64..1.0),
+    ) {
+        let mut last = history.pop().unwrap();
+        last.fault = None;
+        let mut after = |errors: f64| {
+            last.errors = errors;
+            let mut world = setup.world();
+            for tick in history.iter().chain([&last]) {
+                world.play(tick);
+            }
+            (world.decision(&web()).floor, world.store.floor(&web_target()), world.pods[&web_target()].replicas)
+        };
+        let fewer = after(shares.0.min(shares.1));
+        let more = after(shares.0.max(shares.1));
+        prop_assert!(more.0 >= fewer.0, "floor {fewer:?} {more:?}");
+        prop_assert!(more.1 >= fewer.1, "stored {fewer:?} {more:?}");
+        prop_assert!(more.2 >= fewer.2, "replicas {fewer:?} {more:?}");
+    }
+}
