@@ -234,7 +234,9 @@ impl Player {
                 let cores = out.cpu * cpu.factor * f64::from(CPU_REQUEST_MILLIS) / 1000.0;
                 stage.apis.set_usage(&run.lane.namespace, &PODS, Usage { cpu: cores, memory: MEMORY });
             }
-            frames.push(run.saw(stage, minute, minutes, offered, count, &out, *onset));
+            let moment =
+                Moment { minute, lasts: minutes, offered, ready: count, replicas: stage.sight.replicas(&run.lane) };
+            frames.push(run.saw(stage, &moment, &out, *onset));
         }
         let need = Measure::new(scenario.service.capacity).need(offered);
         Frame { minute, clock: scenario.clock(minute), offered, need, lanes: frames }
@@ -266,22 +268,13 @@ impl Run {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one tick, whole")]
-    fn saw(
-        &mut self,
-        stage: &Stage,
-        minute: f64,
-        minutes: f64,
-        offered: f64,
-        ready: u32,
-        out: &Outputs,
-        onset: f64,
-    ) -> LaneFrame {
-        let replicas = stage.sight.replicas(&self.lane);
-        if minutes > 0.0 {
-            let moment = Moment { minute, lasts: minutes, offered, ready, replicas };
-            self.measure.add(&moment);
-            self.judge.see(&moment);
+    /// Measures the moment, listens for an alarm, and says what a watcher should see.
+    fn saw(&mut self, stage: &Stage, moment: &Moment, out: &Outputs, onset: f64) -> LaneFrame {
+        let Moment { minute, ready, replicas, lasts, offered: _ } = *moment;
+        // While the clock stands still, before the play, nothing is measured.
+        if lasts > 0.0 {
+            self.measure.add(moment);
+            self.judge.see(moment);
         }
         for condition in stage.sight.conditions(&self.lane) {
             let before = self.conditions.insert(condition.kind.clone(), condition.is_false).unwrap_or(false);
