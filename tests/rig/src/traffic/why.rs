@@ -40,11 +40,19 @@ fn metric(target: &Value, current: &Value) -> Option<String> {
             Some(format!("CPU {now}%, wants {}%", target["resource"]["target"]["averageUtilization"]))
         }
         "External" => {
-            let now = current["external"]["current"]["averageValue"].as_str()?;
-            let wanted = target["external"]["target"]["averageValue"].as_str()?;
-            Some(format!("load {now}/pod, wants {wanted}"))
+            let now = quantity(current["external"]["current"]["averageValue"].as_str()?)?;
+            let wanted = quantity(target["external"]["target"]["averageValue"].as_str()?)?;
+            Some(format!("{now:.0}/s a pod, wants {wanted:.0}"))
         }
         _ => None,
+    }
+}
+
+/// A quantity as the HPA writes it: `96`, or `92639m`.
+fn quantity(text: &str) -> Option<f64> {
+    match text.strip_suffix('m') {
+        Some(millis) => millis.parse::<f64>().ok().map(|millis| millis / 1000.0),
+        None => text.parse().ok(),
     }
 }
 
@@ -63,6 +71,9 @@ mod tests {
         let current = json!({"type": "Resource", "resource": {"current": {"averageUtilization": 6}}});
         assert_eq!(metric(&target, &current), Some("CPU 6%, wants 56%".to_owned()));
         assert_eq!(metric(&target, &json!(null)), None);
+        let target = json!({"type": "External", "external": {"target": {"averageValue": "96"}}});
+        let current = json!({"type": "External", "external": {"current": {"averageValue": "92639m"}}});
+        assert_eq!(metric(&target, &current), Some("93/s a pod, wants 96".to_owned()));
         let seen = json!({"why": "Held", "conditions": [
             {"type": "Trusted", "status": "False", "reason": "ErrorsHigh", "message": "all fail; and more", "lastTransitionTime": "2024-03-05T01:36:00Z"},
         ]});
