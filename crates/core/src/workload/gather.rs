@@ -1,0 +1,76 @@
+//! The facts of this moment, gathered from all that is known of one workload.
+
+use super::Workload;
+use crate::facts::Facts;
+use crate::sample::Unknown;
+use crate::step::Health;
+use crate::target::Rollout;
+use crate::time::Timestamp;
+
+impl Workload {
+    pub(super) fn raw_level(&self, now: Timestamp) -> f64 {
+        let signals = self.signals.iter().zip(&self.policy.signals);
+        signals.map(|(state, signal)| state.level(signal, &self.policy, now)).fold(0.0, f64::max)
+    }
+
+    pub(super) fn facts(&self, now: Timestamp) -> Facts<'_> {
+        let (min, max) = self.bounds();
+        let policy = &self.policy;
+        let mut unknown = self.signals.is_empty().then_some((None, Unknown::NeverSeen));
+        let (mut level, mut backlog_level) = (0.0_f64, None::<f64>);
+        let (mut window_peak, mut hour_peak) = (0.0_f64, 0.0_f64);
+        let (mut full, mut have, mut want) = (true, 0, 0);
+        let mut zero = !self.signals.is_empty();
+        for (place, (state, signal)) in self.signals.iter().zip(&policy.signals).enumerate() {
+            let reading = state.reading(signal, now);
+            let why = reading.unknown().or_else(|| state.backlog_unknown());
+            // Without a capacity a load says nothing about replicas.
+            let why = why.or_else(|| signal.capacity.is_none().then_some(Unknown::NoEvidence));
+            unknown = unknown.or_else(|| why.map(|why| (Some(place), why)));
+            level = level.max(state.level(signal, policy, now));
+            if let Some(waiting) = state.backlog_level(signal, policy, now) {
+                backlog_level = Some(backlog_level.unwrap_or(0.0).max(waiting));
+                zero &= waiting == 0.0;
+            }
+            zero &= why.is_none() && reading.at_least() == 0.0;
+            window_peak = window_peak.max(state.window_peak(now));
+            hour_peak = hour_peak.max(state.hour_peak(now));
+            let fullness = state.fullness(policy, now);
+            if full {
+                (full, have, want) = (fullness.full, fullness.have, fullness.want);
+            }
+        }
+        let target = self.target.as_ref().and_then(Option::as_ref);
+        Facts {
+            now,
+            policy,
+            standing: &self.standing,
+            min,
+            max,
+            replicas: target.map_or(0, |target| target.replicas),
+            rollout: target.map_or(Rollout::Done, |target| target.rollout),
+            rollout_since: self.rollout_since,
+            unknown,
+            level: level.min(self.believed),
+            backlog_level,
+            window_peak,
+            hour_peak,
+            zero,
+            have,
+            want,
+            full,
+            errors: self.errors,
+            failing: target.and_then(|target| self.readiness.failing(target, policy.unready_percent)),
+            dependency: self.dependency,
+            brake: self.brake,
+            undone: self.undone,
+            peer: self.peer,
+        }
+    }
+
+    pub(super) fn health(&self, facts: &Facts<'_>) -> Health {
+        let target = self.seen();
+        let unready = target.map_or(0, |target| self.readiness.lost(target).0);
+        Health::of(facts, unready, target.and_then(|target| target.ready))
+    }
+}
