@@ -102,5 +102,5 @@ fn links_lead_somewhere() {
     };
     let mut documents = read("docs", &[".md"]);
     documents.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(read_one));
-    check(&documents, |source| links::dead(source, &other));
+    check(&documents, |source| [links::dead(source, &other), links::unknown_functions(source, &other)].concat());
 }

@@ -23,6 +23,24 @@ pub(crate) fn dead(source: &Source, read: &impl Fn(&str) -> Option<String>) -> V
         .collect()
 }
 
+/// Functions that a document names as link text, `like_this`, and that the linked Rust file does not have.
+pub(crate) fn unknown_functions(source: &Source, read: &impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (at, mark) in source.text.match_indices("`](") {
+        let Some(name) = source.text[..at].rsplit('`').next() else { continue };
+        let Some(file) = source.text[at + mark.len()..].split(')').next() else { continue };
+        if file.ends_with(".rs") && !read(&beside(&source.path, file)).is_some_and(|text| has_function(&text, name)) {
+            faults.push(format!("{}: {file} has no function {name}", source.path));
+        }
+    }
+    faults
+}
+
+fn has_function(text: &str, name: &str) -> bool {
+    let function = format!("fn {name}");
+    text.match_indices(&function).any(|(at, found)| text[at + found.len()..].starts_with(['(', '<']))
+}
+
 /// The anchors that a Markdown document's headings get where it is shown (lower case, dashes, no punctuation).
 pub(crate) fn anchors(text: &str) -> Vec<String> {
     outside_fences(text)
@@ -78,6 +96,15 @@ fn beside(document: &str, link: &str) -> String {
         }
     }
     clean.to_string_lossy().replace('\\', "/")
+}
+
+#[test]
+fn a_function_that_is_not_there_bites() {
+    let read = |path: &str| (path == "tests/a.rs").then(|| "fn it_holds() {}".to_owned());
+    let document = |text: &str| Source { path: "README.md".to_owned(), text: text.to_owned() };
+    assert!(unknown_functions(&document("[`it_holds`](tests/a.rs)"), &read).is_empty());
+    assert_eq!(unknown_functions(&document("[`it_hold`](tests/a.rs)"), &read).len(), 1);
+    assert_eq!(unknown_functions(&document("[`it_holds`](tests/b.rs)"), &read).len(), 1);
 }
 
 #[test]
