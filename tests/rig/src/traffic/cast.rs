@@ -118,12 +118,14 @@ impl Cast {
     pub(super) async fn pin(&self, replicas: u32, lasts: Duration, lanes: &[Lane]) -> Result<()> {
         let kind = GroupVersionKind::gvk("floorkeeper.dev", "v1alpha1", "FloorOverride");
         let kind = ApiResource::from_gvk_with_plural(&kind, "flooroverrides");
+        // It counts from its creation, which the API server stamps in whole seconds, rounded down.
+        let seconds = lasts.as_secs() + 1;
         for lane in lanes.iter().filter(|lane| lane.keeper.is_floorkeeper()) {
             let pin: DynamicObject = serde_json::from_value(json!({
                 "apiVersion": "floorkeeper.dev/v1alpha1", "kind": "FloorOverride",
                 "metadata": {"name": "by-hand"},
                 "spec": {
-                    "policy": SERVICE, "action": "Pin", "replicas": replicas, "for": format!("{}s", lasts.as_secs().max(1)),
+                    "policy": SERVICE, "action": "Pin", "replicas": replicas, "for": format!("{seconds}s"),
                     "reason": "the scenario says so",
                 },
             }))?;
