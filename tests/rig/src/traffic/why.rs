@@ -12,12 +12,18 @@ pub(super) fn of(sight: &Sight, lane: &Lane) -> String {
     }
 }
 
-/// Its word for the floor, and the first that it says about what it reads.
+/// Its word for the floor, and what is wrong with what it reads.
 fn policy(policy: &PolicySeen) -> String {
     let word = policy.why.as_deref().unwrap_or_default();
     let doubt = policy.conditions.iter().find(|condition| condition.type_ == "Trusted" && condition.status == "False");
-    let first = |text: &str| text.split(';').next().unwrap_or_default().to_owned();
-    doubt.map_or_else(|| word.to_owned(), |doubt| format!("{word}: {}", first(&doubt.message)))
+    doubt.map_or_else(|| word.to_owned(), |doubt| format!("{word}: {}", reason(&doubt.message)))
+}
+
+/// The part of a message that says what is wrong: after what that means in general, where there are several.
+fn reason(message: &str) -> &str {
+    let mut parts = message.split("; ");
+    let first = parts.next().unwrap_or_default();
+    parts.next().unwrap_or(first)
 }
 
 /// The condition that is an alarm, or the metric as the HPA sees it.
@@ -75,7 +81,7 @@ mod tests {
         let current = json!({"type": "External", "external": {"current": {"averageValue": "92639m"}}});
         assert_eq!(metric(&target, &current), Some("93/s a pod, wants 96".to_owned()));
         let seen = json!({"why": "Held", "conditions": [
-            {"type": "Trusted", "status": "False", "reason": "ErrorsHigh", "message": "all fail; and more", "lastTransitionTime": "2024-03-05T01:36:00Z"},
+            {"type": "Trusted", "status": "False", "reason": "ErrorsHigh", "message": "in doubt; all fail; and more", "lastTransitionTime": "2024-03-05T01:36:00Z"},
         ]});
         assert_eq!(policy(&serde_json::from_value(seen).unwrap()), "Held: all fail");
     }
