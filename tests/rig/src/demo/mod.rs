@@ -60,4 +60,4 @@ impl Demo {
 const KEEPERS: [Keeper; 4] = [Keeper::HpaCpu, Keeper::HpaSameSignal, Keeper::Guard, Keeper::Alone];
 
 /// The play; start and warm-up take half a minute to a minute more. Eight minutes is the most that the whole may take.
-const BUDGET: Duration = Duration::from_secs(330);
+const BUDGET: Duration = Duration::from_secs(300);
