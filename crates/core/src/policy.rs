@@ -40,6 +40,17 @@ pub struct Policy {
     pub created: Timestamp,
 }
 
+impl Policy {
+    /// How far back the past matters: ask a source for so much of it.
+    #[must_use]
+    pub fn memory(&self) -> Duration {
+        self.window.max(FALL_MEMORY)
+    }
+}
+
+/// A fall is unusual against the peak of so long a time.
+pub(crate) const FALL_MEMORY: Duration = Duration::from_secs(3600);
+
 /// How far floorkeeper may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

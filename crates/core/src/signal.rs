@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::guards::LiveDemand;
 use crate::judge::{FUTURE_TOLERANCE, Judge};
-use crate::policy::{Policy, Signal};
+use crate::policy::{FALL_MEMORY, Policy, Signal};
 use crate::ring::Ring;
 use crate::sample::{Answer, Reading, Sample, SignalAnswer, Unknown};
 use crate::time::Timestamp;
@@ -47,7 +47,7 @@ impl SignalState {
             heard_at: None,
             taken_at: None,
             window: Ring::new(policy.window),
-            hour: Ring::new(HOUR),
+            hour: Ring::new(FALL_MEMORY),
             known_since: None,
             known_last: Timestamp(0),
         }
@@ -173,7 +173,7 @@ impl SignalState {
 
     /// What was needed before now is not compared with any more.
     pub(crate) fn forget_hour(&mut self) {
-        self.hour = Ring::new(HOUR);
+        self.hour = Ring::new(FALL_MEMORY);
     }
 
     pub(crate) fn taken_at(&self) -> Option<Timestamp> {
@@ -228,7 +228,6 @@ const NEVER_SEEN: Reading = Reading::Unknown { why: Unknown::NeverSeen, at_least
 /// Twenty buckets and the one that is being filled: a peak is kept at most 5 % longer than the window.
 const WINDOW_BUCKETS: usize = 21;
 
-const HOUR: Duration = Duration::from_secs(3600);
 const HOUR_BUCKETS: usize = 21;
 
 /// Of the samples that a window should hold, so many must be there.

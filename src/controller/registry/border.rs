@@ -117,7 +117,7 @@ fn subscription(key: &PolicyKey, object: &ScalingPolicy, parsed: &Policy, around
         pods: None,
         signals: signals.iter().map(|signal| signal_ask(signal, demand)).collect(),
         errors: parsed.errors.is_some().then(|| error_ask(object, demand, signals, around)).flatten(),
-        history: parsed.window,
+        history: parsed.memory(),
     }
 }
 
