@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::world::history::{cases, histories, setups, web, web_target};
+use crate::world::history::{cases, ripe_histories, setups, web, web_target};
 
 proptest! {
     #![proptest_config(cases(300))]
@@ -10,7 +10,7 @@ proptest! {
     #[test]
     fn more_errors_never_give_less(
         setup in setups(),
-        mut history in histories(12),
+        mut history in ripe_histories(8),
         shares in (0.0_f64..1.0, 0.0_f64..1.0),
     ) {
         let mut last = history.pop().unwrap();

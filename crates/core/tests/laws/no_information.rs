@@ -4,7 +4,7 @@ use floorkeeper_core::Mode;
 use proptest::prelude::*;
 
 use crate::world::World;
-use crate::world::history::{Setup, Tick, cases, histories, setups, web, web_target};
+use crate::world::history::{Setup, Tick, cases, ripe_histories, setups, web, web_target};
 use crate::world::source::Fault;
 
 /// What floorkeeper holds: the floor that it decided, the one that it stored, and the replicas.
@@ -38,7 +38,7 @@ proptest! {
     #[test]
     fn an_unknown_tick_never_ends_below_the_previous_floor(
         setup in setups(),
-        mut history in histories(12),
+        mut history in ripe_histories(8),
         fault in prop::sample::select(Fault::ALL.to_vec()),
     ) {
         prop_assume!(fault.blinds(&setup.policy));
@@ -59,7 +59,7 @@ proptest! {
     #[test]
     fn nothing_falls_while_nothing_is_known(
         setup in setups(),
-        history in histories(8),
+        history in ripe_histories(6),
         faults in prop::collection::vec(prop::sample::select(Fault::ALL.to_vec()), 1..80),
     ) {
         let mut world = setup.world();

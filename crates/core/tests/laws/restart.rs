@@ -5,7 +5,9 @@ use std::time::Duration;
 use floorkeeper_core::{Mode, Timestamp};
 use proptest::prelude::*;
 
-use crate::world::history::{Incident, Setup, Tick, cases, histories, setups, web_target};
+use crate::world::history::{
+    Incident, Setup, Tick, cases, histories, minutes, ripe_histories, setups, web, web_target,
+};
 use crate::world::{START, World};
 
 /// Floor and replicas after each tick.
@@ -102,8 +104,8 @@ proptest! {
     #[test]
     fn without_the_past_nothing_falls_for_a_window(
         setup in setups(),
-        history in histories(10),
-        after in histories(4),
+        history in ripe_histories(6),
+        after in histories(3),
     ) {
         let mut world = setup.world();
         for tick in &calm(history) {
@@ -120,6 +122,36 @@ proptest! {
             }
             let now = world.store.floor(&web_target());
             prop_assert!(now >= floor, "{floor:?} fell to {now:?} after {:?}", world.now.since(began));
+        }
+    }
+
+    #[test]
+    fn in_the_middle_of_trouble_nothing_falls(setup in setups(), trouble in 0_u8..3, share in 30_u32..100) {
+        let mut setup = setup;
+        setup.policy.errors = crate::world::history::policy().errors;
+        setup.replicas = setup.replicas.max(8);
+        let mut world = setup.world();
+        let busy = Tick { load: 6.0, errors: 0.0, broken_percent: 0, fault: None, incident: None };
+        for _ in 0..8 {
+            world.play(&busy);
+        }
+        let broken = match trouble {
+            0 => Tick { broken_percent: share, ..busy },
+            1 => Tick { errors: f64::from(share) / 100.0, ..busy },
+            _ => Tick { incident: Some(Incident::DependencyFails), ..busy },
+        };
+        // What the trouble makes of the load is a lie.
+        let idle = Tick { load: 0.2, ..broken.clone() };
+        world.play(&broken);
+        world.play(&idle);
+        let floor = world.store.floor(&web_target());
+        world.crash();
+        world.restart(Some(HOUR));
+        let until = world.now.plus(minutes(40));
+        while world.now < until {
+            world.play(&idle);
+            let now = world.store.floor(&web_target());
+            prop_assert!(now >= floor, "{floor:?} fell to {now:?}: {:?}", world.decision(&web()));
         }
     }
 }

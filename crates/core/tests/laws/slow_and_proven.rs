@@ -6,7 +6,7 @@ use floorkeeper_core::{Notice, Outcome, Policy, TargetKey, Timestamp, Write};
 use proptest::prelude::*;
 
 use crate::world::World;
-use crate::world::history::{CAPACITY, Incident, Setup, Tick, cases, histories, setups, web, web_target};
+use crate::world::history::{CAPACITY, Incident, Setup, Tick, cases, ripe_histories, setups, web, web_target};
 use crate::world::source::Fault;
 
 /// One fall of the stored floor.
@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn every_fall_is_small_and_proven(setup in setups(), history in histories(20)) {
+    fn every_fall_is_small_and_proven(setup in setups(), history in ripe_histories(16)) {
         let policy = &setup.policy;
         let mut world = setup.world();
         let mut past = vec![Known { at: world.now, known: true, no_errors: false, failing: false, rolling: false }];

@@ -273,6 +273,28 @@ fn segment() -> impl Strategy<Value = Vec<Tick>> {
     )
 }
 
+/// A history that ends in a quiet stretch, so that a floor is on its way down when it is over.
+pub(crate) fn ripe_histories(segments: usize) -> impl Strategy<Value = Vec<Tick>> {
+    let outage = prop::option::of((0_usize..60, 1_usize..8));
+    (histories(segments), 0.0_f64..2.0, 5_usize..90, outage).prop_map(|(mut history, load, ticks, outage)| {
+        let calm = Tick { load, errors: 0.0, broken_percent: 0, fault: None, incident: None };
+        let quiet = [Incident::Api(Api::Up), Incident::Deaf(false), Incident::RolloutEnds, Incident::DependencyHeals];
+        history.extend(quiet.map(|incident| Tick { incident: Some(incident), ..calm.clone() }));
+        let begins = history.len();
+        history.extend(std::iter::repeat_n(calm, ticks));
+        if let Some((after, lasting)) = outage {
+            let mut during = |place: usize, api| {
+                if let Some(tick) = history.get_mut(begins + place) {
+                    tick.incident = Some(Incident::Api(api));
+                }
+            };
+            during(after, Api::Failing);
+            during(after + lasting, Api::Up);
+        }
+        history
+    })
+}
+
 fn incidents() -> impl Strategy<Value = Incident> {
     prop_oneof![
         Just(Incident::RolloutBegins),
