@@ -73,7 +73,12 @@ impl SignalState {
             (None, Some(_)) => Some(NEVER_SEEN),
             (_, None) => None,
         };
-        self.heard_at = Some(now);
+        let heard_at = self.heard_at.replace(now).unwrap_or(now);
+        if self.reading.unknown().is_some() || now.since(heard_at) > policy.resolution.saturating_mul(2) {
+            // The hour that a fall is measured against is one in which something was known: what comes back from an
+            // outage as little is compared with what was before it.
+            self.hour.record(now, self.hour.peak(heard_at));
+        }
         if let Answer::Value(sample) = &answer.load {
             self.taken_at = Some(sample.at.min(now));
         }

@@ -88,11 +88,11 @@ const BREAKAGES: &[Breakage] = &[
         noticed_by: "slow_and_proven::every_fall_is_small_and_proven",
     },
     Breakage {
-        law: "L4: steps that could not be stored add up",
+        law: "L4: while zero is held against nothing, steps that could not be stored add up",
         file: "workload/decide.rs",
         from: "if let Some(stored) = self.stored_above(from) {",
         to: "if let Some(stored) = self.stored_above(from).filter(|_| false) {",
-        noticed_by: "slow_and_proven::every_fall_is_small_and_proven",
+        noticed_by: "slow_and_proven::what_could_not_be_stored_does_not_add_up",
     },
     Breakage {
         law: "L5: a process that has just begun has a full window",
@@ -106,7 +106,7 @@ const BREAKAGES: &[Breakage] = &[
         file: "workload.rs",
         from: "self.standing = row.clone();",
         to: "self.standing = Standing::at(row.replicas, now);",
-        noticed_by: "restart::with_back_fill_nothing_falls_that_would_not_have_fallen",
+        noticed_by: "slow_and_proven::harm_takes_the_step_back",
     },
     Breakage {
         law: "L5: who was ready before the restart is forgotten",

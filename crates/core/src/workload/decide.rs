@@ -223,6 +223,8 @@ impl Workload {
     pub(super) fn take_step_back(&mut self, floor: &mut Floor, ceiling: u32, now: Timestamp) -> Option<Doubt> {
         let step = self.standing.step.take()?;
         floor.raise(step.from.min(ceiling));
+        // The next try is no bolder than this one was.
+        self.pace.rest(floor.replicas(), now);
         let pause = step::pause(core::time::Duration::from_millis(self.standing.pause_ms));
         self.standing.pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let until = now.plus(pause);

@@ -7,12 +7,15 @@
 
 mod a_person_wins;
 mod errors_are_load;
+mod fleets;
 mod gone;
 mod no_information;
 mod one_bad_sample;
 mod rest;
 mod restart;
 mod slow_and_proven;
+mod story;
+mod timelines;
 mod true_zero;
 mod up_is_free;
 mod world;

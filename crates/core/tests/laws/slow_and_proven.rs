@@ -5,9 +5,9 @@ use std::time::Duration;
 use floorkeeper_core::{Notice, Outcome, Policy, TargetKey, Timestamp, Write};
 use proptest::prelude::*;
 
-use crate::world::World;
 use crate::world::history::{CAPACITY, Incident, Setup, Tick, cases, ripe_histories, setups, web, web_target};
 use crate::world::source::Fault;
+use crate::world::{Api, World};
 
 /// One fall of the stored floor.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn harm_takes_the_step_back(setup in setups(), broken in prop::bool::ANY) {
+    fn harm_takes_the_step_back(setup in setups(), broken in prop::bool::ANY, restart in prop::bool::ANY) {
         let mut policy = setup.policy.clone();
         policy.min_replicas = Some(1);
         policy.max_replicas = Some(60);
@@ -165,11 +165,45 @@ proptest! {
             matches!(notice, Notice::StepUndone { from, to } if (*from, *to) == (step.from, step.to))
         });
         prop_assert!(told, "nobody was told: {:?}", world.notices);
+        if restart {
+            world.crash();
+            world.restart(Some(Duration::from_secs(3600)));
+        }
         // The pause: nothing falls for two minutes, though all is well again.
         let until = world.now.plus(Duration::from_secs(120));
         while world.now.plus(Duration::from_secs(15)) < until {
             world.play(&quiet);
             prop_assert!(world.store.floor(&web_target()) >= floor, "it fell during the pause");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_stored_does_not_add_up(setup in setups(), outage in 1_usize..60) {
+        let mut setup = setup;
+        setup.policy.min_replicas = Some(0);
+        setup.policy.hold_at_most = Duration::from_secs(60);
+        setup.policy.half_life = Duration::from_secs(60);
+        setup.policy.fall.hold_for = Duration::from_secs(60);
+        setup.policy.fall.keep_for = Duration::from_secs(60);
+        setup.replicas = 40;
+        setup.policy.max_replicas = Some(60);
+        let mut world = setup.world();
+        let zero = Tick { load: 0.0, errors: 0.0, broken_percent: 0, fault: None, incident: None };
+        // By then zero holds against nothing any more.
+        while world.store.floor(&web_target()) > Some(30) {
+            world.play(&zero);
+        }
+        world.api = Api::Failing;
+        for _ in 0..outage {
+            world.play(&zero);
+        }
+        world.api = Api::Up;
+        for _ in 0..4 {
+            world.play(&zero);
+        }
+        let (falls, _) = changes(&world, &web_target());
+        for fall in falls {
+            prop_assert!(fall.from - fall.to <= (fall.from / 4).max(1), "{fall:?}");
         }
     }
 }

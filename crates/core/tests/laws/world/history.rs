@@ -150,12 +150,14 @@ impl World {
             self.happen(incident);
         }
         let resolution = self.policy(&web()).resolution;
-        self.advance(resolution);
+        // What is due at the very moment of the sample is decided with it.
+        self.advance(resolution - Duration::from_millis(1));
         self.settle();
     }
 
     /// The tick's sample.
     pub(crate) fn arrive(&mut self, fault: Option<Fault>) {
+        self.now = self.now.plus(Duration::from_millis(1));
         self.sample(&web(), fault);
         self.settle();
     }

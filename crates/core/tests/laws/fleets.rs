@@ -1,0 +1,105 @@
+//! Many policies of one source: the brake, and a rise that they share.
+
+use std::time::Duration;
+
+use floorkeeper_core::{Mode, Notice, Policy, PolicyKey, TargetKey};
+
+use crate::world::World;
+use crate::world::cluster::{Hpa, Pods};
+use crate::world::history::{CAPACITY, minutes, policy};
+
+fn named(namespace: &str) -> (PolicyKey, TargetKey) {
+    (PolicyKey::new(namespace, "web"), TargetKey::new(namespace, "deployments.apps", "web"))
+}
+
+#[test]
+fn nine_namespaces_read_one_source_and_three_of_them_fall() {
+    let mut world = World::new();
+    let fleet: Vec<_> = (0..9).map(|n| named(&format!("shop-{n}"))).collect();
+    for (key, target) in &fleet {
+        let pods = Pods::new("web", 17, Duration::ZERO);
+        world.add_target(target, pods, Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    world.notices.clear();
+    // Six fall a little, as in the evening; three fall to nothing.
+    for (n, (key, _)) in fleet.iter().enumerate() {
+        world.truth(key).load = if n < 3 { 0.0 } else { 10.0 * CAPACITY };
+    }
+    world.tick();
+    let brakes = |world: &World| {
+        let told = world.notices.iter().filter_map(|(_, _, notice)| match notice {
+            Notice::BrakeBegan { namespaces, of, .. } => Some(format!("began {namespaces} of {of}")),
+            Notice::BrakeEnded { .. } => Some("ended".to_owned()),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(brakes(&world), ["began 3 of 9"], "one alert, not nine");
+    world.run(minutes(60) - Duration::from_secs(30));
+    for (key, target) in &fleet {
+        assert_eq!(world.store.floor(target), Some(17), "{key} is lowered while the brake is on");
+    }
+    // Telling a policy again, as a watch does that starts anew, lets nothing go.
+    let spec = world.policy(&fleet[0].0).clone();
+    world.engine.observe(floorkeeper_core::Event::Policy(fleet[0].0.clone(), spec.into()), world.now);
+    world.settle();
+    assert_eq!(brakes(&world).len(), 1);
+    world.run(minutes(30));
+    assert_eq!(brakes(&world), ["began 3 of 9", "ended"]);
+    for (n, (key, target)) in fleet.iter().enumerate() {
+        let floor = world.store.floor(target);
+        let expected = if n < 3 { 14 } else { 13 };
+        assert_eq!(floor, Some(expected), "{key}: kept at 80 % of its own fall, or where an evening takes it");
+    }
+}
+
+#[test]
+fn two_of_nine_fall_and_nobody_else_is_held() {
+    let mut world = World::new();
+    let fleet: Vec<_> = (0..9).map(|n| named(&format!("shop-{n}"))).collect();
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    for (n, (key, _)) in fleet.iter().enumerate() {
+        world.truth(key).load = if n < 2 { 0.0 } else { 10.0 * CAPACITY };
+    }
+    world.run(minutes(45));
+    for (n, (key, target)) in fleet.iter().enumerate() {
+        let floor = world.store.floor(target).unwrap();
+        assert_eq!(floor == 17, n < 2, "{key} stands at {floor}");
+    }
+    assert!(!world.notices.iter().any(|(_, _, notice)| matches!(notice, Notice::BrakeBegan { .. })));
+}
+
+#[test]
+fn a_rise_that_many_share_is_told_once() {
+    let mut world = World::new();
+    let fleet: Vec<_> = (0..12).map(|n| named(&format!("shop-{n}"))).collect();
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 4, Duration::ZERO), None);
+        let mode = Mode::Autoscale;
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), mode, ..policy() });
+        world.truth(key).load = 3.0 * CAPACITY;
+    }
+    world.run(minutes(15));
+    world.notices.clear();
+    for (key, _) in &fleet {
+        world.truth(key).load = 40.0 * CAPACITY;
+    }
+    world.tick();
+    world.tick();
+    let shared: Vec<_> = world.notices.iter().map(|(_, _, notice)| notice).collect();
+    let steep = |notice: &&&Notice| matches!(notice, Notice::Raised { from, to, .. } if *to > from * 2);
+    assert_eq!(shared.iter().filter(steep).count(), 0, "{shared:?}");
+    let told = shared.iter().filter(|notice| matches!(notice, Notice::SharedRise { policies: 12, .. })).count();
+    assert_eq!(told, 1, "{shared:?}");
+    for (_, target) in &fleet {
+        assert_eq!(world.pods[target].replicas, 50);
+    }
+}
