@@ -1,16 +1,13 @@
 //! The operator as a process, against a real API server: what it writes, what it puts back, what it leaves alone.
 
-#[path = "reconcile/operator.rs"]
-mod operator;
-#[path = "reconcile/shop.rs"]
-mod shop;
+mod stage;
 
 use anyhow::{Result, ensure};
 use floorkeeper_rig::{Cluster, Exposition, Options, Prometheus, PrometheusOptions, eventually};
 use serde_json::{Value, json};
 
-use crate::operator::Operator;
-use crate::shop::{Shop, WITHIN, guard};
+use crate::stage::operator::Operator;
+use crate::stage::shop::{Shop, WITHIN, guard};
 
 /// One control plane for all of it: each story has a namespace of its own. No controllers: nobody but the operator (and
 /// the story) writes.

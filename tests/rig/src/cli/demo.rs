@@ -51,10 +51,7 @@ impl Demo {
             Coverage::Lost => bail!("--coverage lost is for --shape S1c"),
         };
         let scenario = floorkeeper_sim::find(&shape)?;
-        let floorkeeper = match floorkeeper {
-            Some(program) => program,
-            None => tokio::task::spawn_blocking(build_floorkeeper).await??,
-        };
+        let floorkeeper = program(floorkeeper).await?;
         let outcome = tokio::select! {
             outcome = demo::Demo { scenario, floorkeeper, keep }.run() => outcome?,
             // Dropping the demo ends everything that it started.
@@ -72,8 +69,16 @@ impl Demo {
     }
 }
 
+/// The program that is named, else one that is built for it.
+pub(super) async fn program(named: Option<PathBuf>) -> Result<PathBuf> {
+    match named {
+        Some(program) => Ok(program),
+        None => tokio::task::spawn_blocking(build_floorkeeper).await?,
+    }
+}
+
 /// Builds the floorkeeper program beside this one, in the same profile, and says where it is.
-pub(super) fn build_floorkeeper() -> Result<PathBuf> {
+fn build_floorkeeper() -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let beside = std::env::current_exe()?.parent().context("this program has no directory")?.join("floorkeeper");
     let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -3,6 +3,8 @@
 mod build;
 mod demo;
 mod down;
+mod reaction;
+mod scale;
 mod soak;
 mod status;
 mod up;
@@ -28,6 +30,8 @@ enum Command {
     Build(build::Build),
     Demo(demo::Demo),
     Soak(soak::Soak),
+    Reaction(reaction::Reaction),
+    Scale(scale::Scale),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -40,6 +44,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Build(build) => build.run().await,
             Command::Demo(demo) => demo.run().await,
             Command::Soak(soak) => soak.run().await,
+            Command::Reaction(reaction) => reaction.run().await,
+            Command::Scale(scale) => scale.run().await,
         }
     })
 }
@@ -49,6 +55,8 @@ Examples:
   eval \"$(cargo rig up)\"       start a cluster and point this shell's kubectl at it
   cargo rig status             is it up, and what runs on it
   cargo rig down               stop it; nothing stays behind
+  cargo rig reaction           how long a write below the floor stands
+  cargo rig scale              what a thousand policies cost
   cargo rig build              only build the programs, for instance in a CI image
 
 Programs are built with Go once, into $FLOORKEEPER_CACHE (default: ~/.cache/floorkeeper).";

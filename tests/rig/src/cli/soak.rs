@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use floorkeeper_rig::soak;
 use floorkeeper_sim::CATALOGUE;
 
-use super::demo::build_floorkeeper;
+use super::demo::program;
 
 /// Play every scenario against floorkeeper on this machine, one after the other, and write a report.
 ///
@@ -32,10 +32,7 @@ impl Soak {
         let names =
             if names.is_empty() { CATALOGUE.iter().map(|(name, _)| (*name).to_owned()).collect() } else { names };
         let scenarios = names.iter().map(|name| floorkeeper_sim::find(name)).collect::<Result<Vec<_>, _>>()?;
-        let floorkeeper = match floorkeeper {
-            Some(program) => program,
-            None => tokio::task::spawn_blocking(build_floorkeeper).await??,
-        };
+        let floorkeeper = program(floorkeeper).await?;
         let (mut rows, mut failed) = (Vec::new(), false);
         for scenario in scenarios {
             let id = scenario.id.clone();

@@ -14,9 +14,9 @@ use serde_json::json;
 use tokio::sync::{Mutex, RwLock};
 
 use super::lane::{Lane, SERVICE};
-use super::operator::Operator;
 use super::schedule::Schedule;
 use super::sight::{PodSeen, policy_resource};
+use crate::operator::Operator;
 use crate::{Data, Prometheus, stages};
 
 /// Everything that a fault can be played on.

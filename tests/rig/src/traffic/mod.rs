@@ -11,7 +11,6 @@
 mod adapter;
 mod cast;
 mod lane;
-mod operator;
 mod player;
 mod schedule;
 mod series;

@@ -13,10 +13,10 @@ use tokio::task::JoinHandle;
 use super::adapter;
 use super::cast::{self, Cast};
 use super::lane::{self, Lane};
-use super::operator::Operator;
 use super::schedule::{EDGE_SPEED, Schedule};
 use super::sight::Sight;
 use super::source::SourceProxy;
+use crate::operator::Operator;
 use crate::{Cluster, Exposition, HpaTiming, Kept, MetricsApis, Options, Prometheus, PrometheusOptions, Standby};
 
 /// A scenario's stage. Everything on it is gone when it is dropped.

@@ -3,38 +3,45 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::Cluster;
 use crate::ports::Port;
-use crate::process::{Process, Signal};
+use crate::process::{Process, Signal, tail};
+use crate::wait::eventually;
 
 /// A running floorkeeper; killed when dropped.
 #[derive(Debug)]
-pub(super) struct Operator {
+pub(crate) struct Operator {
     process: Option<Process>,
     program: PathBuf,
     args: Vec<String>,
     log: PathBuf,
-    _port: Port,
+    port: Port,
 }
 
 impl Operator {
-    pub(super) fn start(program: &Path, cluster: &Cluster) -> Result<Self> {
+    /// As the cluster's admin.
+    pub(crate) fn start(program: &Path, cluster: &Cluster) -> Result<Self> {
+        Self::start_as(program, cluster, &cluster.kubeconfig())
+    }
+
+    /// As the bearer of a kubeconfig.
+    pub(crate) fn start_as(program: &Path, cluster: &Cluster, kubeconfig: &Path) -> Result<Self> {
         let port = Port::lease()?;
         let flag = |name: &str, value: String| [format!("--{name}"), value];
         let mut args = vec!["run".to_owned()];
-        args.extend(flag("kubeconfig", cluster.kubeconfig().display().to_string()));
+        args.extend(flag("kubeconfig", kubeconfig.display().to_string()));
         args.extend(flag("listen", format!("127.0.0.1:{}", port.number())));
         args.extend(flag("log-format", "json".to_owned()));
         let log = cluster.directory().join("floorkeeper.log");
-        let mut operator = Self { process: None, program: program.to_owned(), args, log, _port: port };
+        let mut operator = Self { process: None, program: program.to_owned(), args, log, port };
         operator.kill_and_start()?;
         Ok(operator)
     }
 
     /// kill -9, if it runs, and a start.
-    pub(super) fn kill_and_start(&mut self) -> Result<()> {
+    pub(crate) fn kill_and_start(&mut self) -> Result<()> {
         if let Some(process) = self.process.take() {
             process.kill();
         }
@@ -43,7 +50,7 @@ impl Operator {
     }
 
     /// A polite stop, waited for, and a start.
-    pub(super) async fn stop_and_start(&mut self) -> Result<()> {
+    pub(crate) async fn stop_and_start(&mut self) -> Result<()> {
         if let Some(process) = self.process.as_mut() {
             process.signal(Signal::Terminate)?;
             let asked = Instant::now();
@@ -57,16 +64,43 @@ impl Operator {
         self.kill_and_start()
     }
 
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Waits until it decides.
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.port.number());
+        eventually("floorkeeper is ready", READY_BOUND, || async {
+            let answer = reqwest::get(&url).await?;
+            if answer.status().is_success() { Ok(()) } else { bail!("{}", answer.text().await?) }
+        })
+        .await
+        .with_context(|| tail(&self.log))?;
+        self.check()
+    }
+
+    /// Of the program itself.
+    pub(crate) fn pid(&self) -> Result<u32> {
+        self.process.as_ref().and_then(|process| process.pid("floorkeeper")).context("floorkeeper does not run")
+    }
+
     /// An error with the end of its log if it has ended by itself.
-    pub(super) fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         self.process.as_mut().map_or(Ok(()), Process::check)
     }
 
     /// Lets it live on after this program, until a line is written to the FIFO `stop`.
-    pub(super) fn keep(mut self, stop: &Path) -> Result<()> {
+    pub(crate) fn keep(mut self, stop: &Path) -> Result<()> {
         self.process.take().map_or(Ok(()), |process| process.keep(stop))
     }
 }
+
+/// A cluster of thirty thousand objects is listed first.
+const READY_BOUND: Duration = Duration::from_secs(120);
 
 /// Longer than any write of floorkeeper may take.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);

@@ -1,11 +1,11 @@
 //! The real binary as a process, against a rig's cluster.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use floorkeeper_rig::{Cluster, eventually};
 use tokio::process::{Child, Command};
 
@@ -18,13 +18,18 @@ pub(crate) struct Operator {
 
 impl Operator {
     pub(crate) fn start(cluster: &Cluster, name: &str) -> Result<Self> {
+        Self::start_with(&cluster.kubeconfig(), cluster, name)
+    }
+
+    /// Another way to the cluster than its own kubeconfig.
+    pub(crate) fn start_with(kubeconfig: &Path, cluster: &Cluster, name: &str) -> Result<Self> {
         // Free a moment ago, and nobody else on this machine asks for it by number.
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = cluster.directory().join(format!("floorkeeper-{name}.log"));
         let process = Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
             .args(["run", "--listen", &address, "--log-format", "json", "--log-level", "info,floorkeeper=debug"])
             .arg("--kubeconfig")
-            .arg(cluster.kubeconfig())
+            .arg(kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -65,9 +70,25 @@ impl Operator {
     pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
         let pid = self.process.id().context("it has ended before")?;
         let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        anyhow::ensure!(sent.success(), "kill: {sent}");
+        ensure!(sent.success(), "kill: {sent}");
         let ended = tokio::time::timeout(Duration::from_secs(20), self.process.wait()).await;
         Ok(ended.with_context(|| format!("still running:\n{}", self.log()))??)
+    }
+
+    /// The most memory that it has had resident at a time, in bytes.
+    pub(crate) fn peak_memory(&self) -> Result<u64> {
+        let pid = self.process.id().context("it has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// How many lines it wrote so far, and that none of them tells of a panic.
+    pub(crate) fn lines(&self) -> Result<usize> {
+        let text = std::fs::read_to_string(&self.log)?;
+        ensure!(!text.contains("panicked"), "{text}");
+        Ok(text.lines().count())
     }
 
     /// The last lines that it wrote.
