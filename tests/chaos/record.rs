@@ -44,7 +44,9 @@ impl Record {
                 while let Some(event) = events.next().await {
                     // What can't be watched now is watched again: a fault of the play, not of the record.
                     let Ok(object) = event else { continue };
-                    let Some(value) = object.data.pointer(pointer).and_then(serde_json::Value::as_u64) else { continue };
+                    let Some(value) = object.data.pointer(pointer).and_then(serde_json::Value::as_u64) else {
+                        continue;
+                    };
                     let key = format!("{plural} in {}", object.namespace().unwrap_or_default());
                     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                     let values = seen.entry(key).or_default();

@@ -114,12 +114,12 @@ async fn scales_to_the_minimum(client: kube::Client) {
         // It can fail for as long as the API server is away; it just tries again, as the HPA does.
         let step = async {
             let mut scale = deployments.get_scale("web").await?;
-            let minimum = hpas.get("web").await?.spec.and_then(|spec| spec.min_replicas).unwrap_or(1);
+            let minimum = hpas.get("web").await?.spec.min_replicas.unwrap_or(1);
             let replicas = scale.spec.get_or_insert_default().replicas.insert(minimum);
             if *replicas < scale.status.as_ref().map_or(0, |status| status.replicas) {
                 deployments.replace_scale("web", &PostParams::default(), &scale).await?;
             }
-            kube::Result::Ok(())
+            Ok::<_, kube::Error>(())
         };
         drop(tokio::time::timeout(Duration::from_secs(5), step).await);
     }

@@ -149,9 +149,8 @@ impl Process {
     pub(crate) fn pid(&self, program: &str) -> Option<u32> {
         let guard = self.guard.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).ok()?;
-        let named = |pid: &u32| {
-            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == program)
-        };
+        let named =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == program);
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(named)
     }
 

@@ -51,7 +51,8 @@ pub async fn reaction(floorkeeper: &Path, writes: usize, say: impl Fn(&str)) -> 
     let mut sight = Sight::open(&cluster);
     sight.until("ten pods are ready", |now| now.is_whole()).await?;
     eventually("the floor is stored", BOUND, || async {
-        let floor = cluster.kubectl(["get", "floortable", "floors", "-o", "jsonpath={.spec.floors.*.replicas}"]).await?;
+        let floor =
+            cluster.kubectl(["get", "floortable", "floors", "-o", "jsonpath={.spec.floors.*.replicas}"]).await?;
         ensure!(floor == FLOOR.to_string(), "{floor}");
         anyhow::Ok(())
     })
@@ -180,7 +181,8 @@ impl Now {
         self.replicas = object.spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or_default();
         let status = object.status.clone().unwrap_or_default();
         self.ready = status.ready_replicas.and_then(|ready| u32::try_from(ready).ok()).unwrap_or_default();
-        self.settled = status.observed_generation == object.metadata.generation && status.replicas == Some(FLOOR as i32);
+        self.settled =
+            status.observed_generation == object.metadata.generation && status.replicas == Some(FLOOR as i32);
         if self.replicas < FLOOR {
             self.below.get_or_insert(at);
         } else if self.below.is_some() {
@@ -192,7 +194,10 @@ impl Now {
 impl fmt::Display for Reactions {
     /// A table in Markdown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| write below the floor | writes | p50 ms | p99 ms | max ms | pods terminated | writes that cost a pod |")?;
+        writeln!(
+            f,
+            "| write below the floor | writes | p50 ms | p99 ms | max ms | pods terminated | writes that cost a pod |"
+        )?;
         writeln!(f, "|---|---|---|---|---|---|---|")?;
         let mut ways: Vec<_> = self.0.iter().map(|one| one.how).take(3).collect();
         ways.push("all");
@@ -224,7 +229,8 @@ mod tests {
 
     #[test]
     fn percentiles_are_by_the_nearest_rank() {
-        let one = |millis| Reaction { how: "PUT", stood: Duration::from_millis(millis), terminated: (millis % 2) as usize };
+        let one =
+            |millis| Reaction { how: "PUT", stood: Duration::from_millis(millis), terminated: (millis % 2) as usize };
         let table = Reactions((1..=200).map(one).collect()).to_string();
         assert!(table.contains("| all | 200 | 100.0 | 198.0 | 200.0 | 100 | 100 |"), "{table}");
     }

@@ -136,8 +136,10 @@ fn source(url: &str, interval: &str) -> Value {
 async fn create(cluster: &Cluster, names: &[(String, String)]) -> Result<()> {
     let mut namespaces: Vec<_> = names.iter().map(|(namespace, _)| namespace).collect();
     namespaces.dedup();
-    let namespaces: Vec<Value> =
-        namespaces.iter().map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).collect();
+    let namespaces: Vec<Value> = namespaces
+        .iter()
+        .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+        .collect();
     cluster.apply(&documents(&namespaces)).await?;
     let kinds = [
         ("apps", "v1", "Deployment", "deployments"),
@@ -306,7 +308,11 @@ impl fmt::Display for Scaled {
         writeln!(f, "| at rest: API requests a second | {:.2} ({}) |", rest.requests_a_second, asked.join(", "))?;
         writeln!(f, "| at rest: share of a core | {:.1} % |", rest.core_percent)?;
         writeln!(f, "| at rest: resident memory | {:.0} MB |", rest.resident_mb)?;
-        writeln!(f, "| change of the load (scraped and asked each second): first floor stored | {:.1} s |", seconds(&change.0))?;
+        writeln!(
+            f,
+            "| change of the load (scraped and asked each second): first floor stored | {:.1} s |",
+            seconds(&change.0)
+        )?;
         writeln!(f, "| change of the load: last floor stored | {:.1} s |", seconds(&change.1))?;
         writeln!(f, "| change of the load: last HPA minimum | {:.1} s |", seconds(&change.2))?;
         writeln!(f, "| change of the load: API requests a policy | {change_requests:.2} |")?;
