@@ -38,7 +38,7 @@ async fn killed_at_any_moment() -> Result<()> {
     operator.ready().await?;
     scene.settles(need(HIGH)).await?;
     let playing = scene.load.play(seed.clone());
-    for round in 0..if soaking() { 40 } else { 5 } {
+    for round in 0..if soaking() { 40 } else { 4 } {
         tokio::time::sleep(seed.millis(300..6000)).await;
         operator.lines()?;
         operator.kill().await?;
@@ -65,7 +65,10 @@ async fn a_source_gone_mad() -> Result<()> {
     let mut operator = Operator::start(&scene.cluster, "whole")?;
     operator.ready().await?;
     scene.settles(need(HIGH)).await?;
-    let always = [(Mood::Gigabyte, "FailedGetMetrics", "too large"), (Mood::Bomb, "FailedGetMetrics", "too large")];
+    let always = [
+        (Mood::Gigabyte, "FailedGetMetrics", "passed the size limit"),
+        (Mood::Bomb, "FailedGetMetrics", "passed the size limit"),
+    ];
     let others = [
         (Mood::Garbage, "FailedGetMetrics", ""),
         (Mood::NaN, "SignalNotANumber", ""),

@@ -33,7 +33,11 @@ pub struct Reaction {
 
 /// All of them.
 #[derive(Debug, Clone)]
-pub struct Reactions(pub Vec<Reaction>);
+pub struct Reactions {
+    pub seen: Vec<Reaction>,
+    /// What floorkeeper says of itself, in milliseconds: from its own event to the answer to its own write.
+    pub own: Vec<f64>,
+}
 
 /// `writes` writes below the floor of a Deployment of ten ready pods, by three ways in turn, each after the last was undone
 /// and all pods were ready again.
@@ -75,7 +79,23 @@ pub async fn reaction(floorkeeper: &Path, writes: usize, say: impl Fn(&str)) -> 
         }
         operator.check()?;
     }
-    Ok(Reactions(reactions))
+    Ok(Reactions { seen: reactions, own: own(&cluster)? })
+}
+
+fn own(cluster: &Cluster) -> Result<Vec<f64>> {
+    let log = std::fs::read_to_string(cluster.directory().join("floorkeeper.log"))?;
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let millis = |line: serde_json::Value| {
+        ["/milliseconds", "/fields/milliseconds"].iter().find_map(|place| line.pointer(place)?.as_f64())
+    };
+    Ok(lines.filter_map(millis).collect())
+}
+
+/// The nearest rank: the value that this share of all does not pass. Sorts.
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (share * values.len() as f64).ceil() as usize;
+    values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 async fn write_below(api: &Api<Deployment>, round: usize) -> Result<&'static str> {
@@ -199,21 +219,21 @@ impl fmt::Display for Reactions {
             "| write below the floor | writes | p50 ms | p99 ms | max ms | pods terminated | writes that cost a pod |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|")?;
-        let mut ways: Vec<_> = self.0.iter().map(|one| one.how).take(3).collect();
+        let mut ways: Vec<_> = self.seen.iter().map(|one| one.how).take(3).collect();
         ways.push("all");
         for way in ways {
-            let of: Vec<_> = self.0.iter().filter(|one| way == "all" || one.how == way).collect();
+            let of: Vec<_> = self.seen.iter().filter(|one| way == "all" || one.how == way).collect();
             let mut stood: Vec<f64> = of.iter().map(|one| one.stood.as_secs_f64() * 1e3).collect();
-            stood.sort_by(f64::total_cmp);
-            // The nearest rank: the value that this share of all does not pass.
-            let rank = |share: f64| (share * stood.len() as f64).ceil() as usize;
-            let at = |share: f64| stood.get(rank(share).saturating_sub(1)).copied().unwrap_or_default();
+            let mut at = |share| percentile(&mut stood, share);
             let terminated: usize = of.iter().map(|one| one.terminated).sum();
             let costly = of.iter().filter(|one| one.terminated > 0).count();
             let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));
             writeln!(f, "| {way} | {} | {p50:.1} | {p99:.1} | {max:.1} | {terminated} | {costly} |", of.len())?;
         }
-        Ok(())
+        let mut own = self.own.clone();
+        let mut at = |share| percentile(&mut own, share);
+        let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));
+        writeln!(f, "| floorkeeper's own part | {} | {p50:.1} | {p99:.1} | {max:.1} | | |", self.own.len())
     }
 }
 
@@ -231,7 +251,7 @@ mod tests {
     fn percentiles_are_by_the_nearest_rank() {
         let one =
             |millis| Reaction { how: "PUT", stood: Duration::from_millis(millis), terminated: (millis % 2) as usize };
-        let table = Reactions((1..=200).map(one).collect()).to_string();
+        let table = Reactions { seen: (1..=200).map(one).collect(), own: vec![2.0] }.to_string();
         assert!(table.contains("| all | 200 | 100.0 | 198.0 | 200.0 | 100 | 100 |"), "{table}");
     }
 }
