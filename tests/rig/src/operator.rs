@@ -85,7 +85,7 @@ impl Operator {
 
     /// Of the program itself.
     pub(crate) fn pid(&self) -> Result<u32> {
-        self.process.as_ref().and_then(|process| process.pid("floorkeeper")).context("floorkeeper does not run")
+        self.process.as_ref().and_then(Process::pid).context("floorkeeper does not run")
     }
 
     /// An error with the end of its log if it has ended by itself.

@@ -145,13 +145,13 @@ impl Process {
         self.end();
     }
 
-    /// The process id of the guard's child that has this name, where `/proc` tells.
-    pub(crate) fn pid(&self, program: &str) -> Option<u32> {
+    /// The process id of the guard's child, where `/proc` tells; its other child is a shell.
+    pub(crate) fn pid(&self) -> Option<u32> {
         let guard = self.guard.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).ok()?;
-        let named =
-            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == program);
-        children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(named)
+        let is_program =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() != "sh");
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(is_program)
     }
 
     /// Lets the child live on after us, until somebody writes a line to the FIFO `stop`.
