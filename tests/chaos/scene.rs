@@ -131,5 +131,5 @@ fn policy(mode: &str) -> Value {
         "scaleDown": {"window": format!("{}s", WINDOW.as_secs()), "halfLife": "2s", "verifyFor": "1s"}})
 }
 
-/// A window, a few steps, the longest pause of a write that failed, on a loaded machine.
-const SETTLES_WITHIN: Duration = Duration::from_secs(90);
+/// A window, a few steps, and the two minutes' pause after a step that a peak made look harmful, on a loaded machine.
+const SETTLES_WITHIN: Duration = Duration::from_secs(240);
