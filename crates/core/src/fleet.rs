@@ -52,10 +52,12 @@ impl Fleet {
             .into_iter()
             .filter(|&place| self.get(place).is_some_and(|old| old.gone_since.is_some()))
             .collect();
-        for place in heirs {
-            self.remove(place);
+        // The new one first: what was told of a target is forgotten with the last that names it.
+        let place = self.insert(Workload::new(key, policy, now));
+        for heir in heirs {
+            self.remove(heir);
         }
-        self.insert(Workload::new(key, policy, now))
+        place
     }
 
     /// A stored floor without a policy: kept for a while as if its policy had gone just now.
@@ -102,6 +104,7 @@ impl Fleet {
             self.by_policy.remove(&workload.key);
         }
         self.unlink(place, &workload.policy);
+        self.forget_unnamed(&workload.policy);
         self.free.push(place);
     }
 
@@ -240,6 +243,7 @@ impl Fleet {
         let Some(old) = self.get(place).map(|workload| Arc::clone(&workload.policy)) else { return };
         self.unlink(place, &old);
         self.link(place, &policy);
+        self.forget_unnamed(&old);
         let Some(workload) = self.get_mut(place) else { return };
         workload.gone_since = None;
         if old != policy {
@@ -277,6 +281,10 @@ impl Fleet {
                 self.by_namespace.remove(&policy.target.namespace);
             }
         }
+    }
+
+    /// What was told of a target that nobody names any more.
+    fn forget_unnamed(&mut self, policy: &Policy) {
         for target in policy.depends_on.iter().chain([&policy.target]) {
             if !self.by_target.contains_key(target) && !self.dependants.contains_key(target) {
                 self.seen.remove(target);

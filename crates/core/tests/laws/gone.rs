@@ -181,6 +181,7 @@ fn in_whatever_order_they_are_told_a_restart_takes_the_floor_over_as_it_was() {
                 world.engine.acknowledged(&write, floorkeeper_core::Outcome::Failed, now);
             }
         }
+        assert_eq!(world.decision(&web()).floor, 17, "order {order}, and nothing is told twice");
         world.tell_all_targets();
         world.settle();
         let row = world.store.row(&web_target()).unwrap();
