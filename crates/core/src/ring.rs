@@ -41,14 +41,26 @@ impl<const N: usize> Ring<N> {
 
     /// The highest value that is still remembered at `now`; zero if none.
     pub(crate) fn peak(&self, now: Timestamp) -> f64 {
+        if self.reaches_all(now) {
+            return self.peaks.iter().fold(0.0_f32, |peak, &value| if value > peak { value } else { peak }).into();
+        }
         self.remembered(now).fold(0.0_f32, |peak, slot| peak.max(self.peaks[slot])).into()
     }
 
     /// Ticks that are still remembered at `now`, and the span that they are remembered over.
     pub(crate) fn counted(&self, now: Timestamp) -> (u32, Duration) {
         let span = self.width.saturating_mul(N as u64 - 1).saturating_add(now.0 % self.width);
-        let count = self.remembered(now).map(|slot| u32::from(self.counts[slot])).sum();
+        let count = if self.reaches_all(now) {
+            self.counts.iter().map(|&count| u32::from(count)).sum()
+        } else {
+            self.remembered(now).map(|slot| u32::from(self.counts[slot])).sum()
+        };
         (count, Duration::from_millis(span))
+    }
+
+    /// Nothing has passed out of reach since the newest bucket: mostly so, and the quickest to look at.
+    fn reaches_all(&self, now: Timestamp) -> bool {
+        now.0 / self.width <= self.newest
     }
 
     /// Slots of the buckets that `now` still reaches.

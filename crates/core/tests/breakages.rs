@@ -1,10 +1,10 @@
 //! Each law is seen to fail when the code is broken on purpose.
 //!
-//! Always: every breakage still finds the text that it breaks. With `BREAKAGES=1` in the environment each is applied to
-//! a copy of this crate, and the test of its law must fail there (some minutes):
+//! Always: every breakage still finds the text that it breaks. With `BREAKAGES` in the environment, those whose law begins
+//! so (`L` is all of them) are applied to a copy of this crate, and the test of the law must fail there (some minutes):
 //!
 //! ```text
-//! BREAKAGES=1 cargo test -p floorkeeper-core --test breakages
+//! BREAKAGES=L cargo test -p floorkeeper-core --test breakages
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test that can't copy the crate has failed")]
@@ -32,10 +32,10 @@ const BREAKAGES: &[Breakage] = &[
         noticed_by: "no_information::an_unknown_tick_never_ends_below_the_previous_floor",
     },
     Breakage {
-        law: "L2: few errors are doubted, many are not",
+        law: "L2: where more than half fails there is nothing to doubt",
         file: "doubts/errors.rs",
         from: "if share > above",
-        to: "if share < above",
+        to: "if share > above && share < 0.5",
         noticed_by: "errors_are_load::more_errors_never_give_less",
     },
     Breakage {
@@ -163,13 +163,13 @@ fn every_law_has_one() {
 
 #[test]
 fn broken_on_purpose_each_law_fails() {
-    if std::env::var_os("BREAKAGES").is_none() {
-        return;
-    }
+    let Ok(wanted) = std::env::var("BREAKAGES") else { return };
     let copy = Copy::new();
     assert!(copy.laws("").0, "the laws must hold before anything is broken");
     let mut unnoticed = Vec::new();
-    for Breakage { law, file, from, to, noticed_by } in BREAKAGES {
+    for Breakage { law, file, from, to, noticed_by } in
+        BREAKAGES.iter().filter(|breakage| breakage.law.starts_with(&wanted))
+    {
         let path = copy.root.join("crates/core/src").join(file);
         let whole = fs::read_to_string(&path).unwrap();
         fs::write(&path, whole.replacen(from, to, 1)).unwrap();

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "what is missing from a test's world is the test's fault")]
 
 mod a_person_wins;
+mod anything;
 mod errors_are_load;
 mod fleets;
 mod gone;

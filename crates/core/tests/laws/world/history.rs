@@ -149,10 +149,11 @@ impl World {
         if let Some(incident) = &tick.incident {
             self.happen(incident);
         }
-        let resolution = self.policy(&web()).resolution;
-        // What is due at the very moment of the sample is decided with it.
-        self.advance(resolution - Duration::from_millis(1));
+        self.live();
         self.settle();
+        // What is due at the very moment of the sample is decided with it.
+        let resolution = self.policy(&web()).resolution;
+        self.wait(resolution - Duration::from_millis(1));
     }
 
     /// The tick's sample.

@@ -152,8 +152,14 @@ impl World {
         self.settle();
     }
 
-    /// Until `span` from now: every wake-up of the engine in between is kept.
+    /// Until `span` from now; then the cluster has moved on.
     pub(crate) fn advance(&mut self, span: Duration) {
+        self.wait(span);
+        self.live();
+    }
+
+    /// Until `span` from now: every wake-up of the engine in between is kept.
+    pub(crate) fn wait(&mut self, span: Duration) {
         let end = self.now.plus(span);
         loop {
             let wake = self.engine.next_wake().max(self.now);
@@ -164,13 +170,18 @@ impl World {
             self.settle();
         }
         self.now = end;
+    }
+
+    /// Pods start, the HPA looks, and both are seen.
+    pub(crate) fn live(&mut self) {
+        let now = self.now;
         for pods in self.pods.values_mut() {
-            pods.live(end);
+            pods.live(now);
         }
         for (target, hpa) in &mut self.hpas {
             let pods = self.pods.get_mut(target).unwrap();
-            if let Some(to) = hpa.sync(pods.replicas, end) {
-                pods.scale(to, end);
+            if let Some(to) = hpa.sync(pods.replicas, now) {
+                pods.scale(to, now);
             }
         }
         self.tell_all_targets();
