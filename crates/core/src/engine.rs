@@ -258,14 +258,15 @@ impl Engine {
     fn gone(&mut self, key: &PolicyKey, now: Timestamp) {
         let Some((place, workload)) = self.fleet.policy_mut(key) else { return };
         let (source, target) = (Arc::clone(&workload.policy.source), workload.policy.target.clone());
+        let took_over = workload.has_floor();
         self.brakes.leaves(&source, &key.namespace, &key.name);
-        self.fleet.gone(place, now, &mut self.dirty);
-        // It may be gone before it took its stored floor over.
+        // Gone before it took its stored floor over: the floor is kept without it.
         let row = self.tables.get(&target.namespace).and_then(|rows| rows.get(&target));
-        if let Some(row) = row.filter(|_| self.fleet.places(&target).is_empty()) {
-            let place = self.fleet.add_orphan(&target, row, now);
-            self.dirty.push(place);
+        if let Some(row) = row.filter(|_| !took_over && self.fleet.places(&target).len() == 1) {
+            let orphan = self.fleet.add_orphan(&target, row, now);
+            self.dirty.push(orphan);
         }
+        self.fleet.gone(place, now, &mut self.dirty);
     }
 
     fn assess(&mut self, place: usize, now: Timestamp) {

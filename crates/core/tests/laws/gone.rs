@@ -204,3 +204,23 @@ fn a_policy_in_observe_that_is_deleted_leaves_nothing() {
     assert_eq!(world.engine.next_wake(), floorkeeper_core::Timestamp::NEVER, "nothing wakes it any more");
     assert_eq!(world.wrote, []);
 }
+
+#[test]
+fn a_policy_that_goes_before_it_took_its_floor_over_gives_the_minimum_back_too() {
+    let mut world = guarded();
+    world.engine = floorkeeper_core::Engine::new(9);
+    let now = world.now;
+    let told = [
+        Event::Policy(web(), std::sync::Arc::new(world.policy(&web()).clone())),
+        Event::Table { namespace: "shop".into(), rows: world.store.table("shop") },
+        Event::Scaler(web_target(), Some(world.hpas[&web_target()].seen())),
+    ];
+    for event in told {
+        world.engine.observe(event, now);
+    }
+    world.settle();
+    world.remove_policy(&web());
+    world.advance(minutes(10));
+    world.settle();
+    assert_eq!((world.store.row(&web_target()), hpa_min(&world)), (None, 3));
+}

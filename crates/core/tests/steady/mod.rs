@@ -9,7 +9,7 @@ use floorkeeper_core::{
 };
 
 /// Policies that are all settled.
-pub struct Fleet {
+pub(crate) struct Fleet {
     pub engine: Engine,
     pub now: Timestamp,
     keys: Vec<PolicyKey>,
@@ -17,11 +17,11 @@ pub struct Fleet {
 }
 
 /// How often every source is asked.
-pub const TICK: Duration = Duration::from_secs(15);
+pub(crate) const TICK: Duration = Duration::from_secs(15);
 
 impl Fleet {
     /// Ten policies a namespace, guarded HPAs, an hour old.
-    pub fn of(policies: usize) -> Self {
+    pub(crate) fn of(policies: usize) -> Self {
         let mut fleet = Self { engine: Engine::new(1), now: Timestamp(1_709_600_400_000), keys: Vec::new(), ticks: 0 };
         for n in 0..policies {
             let namespace = format!("team-{}", n / 10);
@@ -44,7 +44,7 @@ impl Fleet {
     }
 
     /// The observations of the next tick, as a source's loop would hand them over.
-    pub fn observations(&self) -> Vec<Event> {
+    pub(crate) fn observations(&self) -> Vec<Event> {
         let at = self.now.plus(TICK);
         // A load that wobbles, inside one replica's worth.
         let wobble = (self.ticks % 7) as f64 / 10.0;
@@ -52,7 +52,7 @@ impl Fleet {
     }
 
     /// Hears a tick and decides; how many writes followed.
-    pub fn hear(&mut self, events: Vec<Event>) -> usize {
+    pub(crate) fn hear(&mut self, events: Vec<Event>) -> usize {
         self.now = self.now.plus(TICK);
         self.ticks += 1;
         for event in events {
@@ -62,18 +62,18 @@ impl Fleet {
     }
 
     /// Lets so much time pass that every policy decides again by itself; how many writes followed.
-    pub fn wake(&mut self) -> usize {
+    pub(crate) fn wake(&mut self) -> usize {
         self.now = self.now.plus(Duration::from_secs(1)).max(self.engine.next_wake());
         self.settle()
     }
 
-    pub fn tick(&mut self) -> usize {
+    pub(crate) fn tick(&mut self) -> usize {
         let events = self.observations();
         self.hear(events)
     }
 
     /// How many policies are there.
-    pub fn decided(&self) -> usize {
+    pub(crate) fn decided(&self) -> usize {
         self.engine.decisions().count()
     }
 
