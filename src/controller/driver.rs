@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::clock::{instant, now};
 use super::input::Input;
-use super::lanes::{Lanes, Next, Ticket};
+use super::lanes::{Lanes, Ticket};
 use super::reports::{Reports, Told};
 use super::vitals::Vitals;
 use super::world::World;
@@ -113,7 +113,7 @@ where
             self.lanes.push(write);
         }
         self.heard.clear();
-        self.hand_out(now);
+        self.hand_out();
         self.report(now);
     }
 
@@ -158,7 +158,7 @@ where
     }
 
     fn wrote(&mut self, ticket: Ticket, outcome: Outcome, now: Timestamp) {
-        let Some(write) = self.lanes.ended(ticket, outcome) else { return };
+        let Some(write) = self.lanes.ended(ticket) else { return };
         if let Some((target, heard)) = undone(&write).and_then(|target| self.undoing.remove_entry(target)) {
             let took = heard.elapsed();
             if outcome == Outcome::Done {
@@ -171,27 +171,17 @@ where
         }
     }
 
-    fn hand_out(&mut self, now: Timestamp) {
-        while let Some(next) = self.lanes.next() {
-            match next {
-                Next::Start(ticket, write) => {
-                    debug!(?write, "writing");
-                    let work = tokio::spawn((self.write)(write));
-                    let outcomes = self.outcomes.clone();
-                    tokio::spawn(async move {
-                        // A panic in a write must not leave its lane blocked for ever.
-                        let outcome = work.await.unwrap_or(Outcome::Failed);
-                        // The loop has ended: nobody is left to tell.
-                        let _ = outcomes.send(Input::Wrote(ticket, outcome)).await;
-                    });
-                }
-                Next::Drop(write) => {
-                    debug!(?write, "not written: its row was not stored");
-                    if let Some(engine) = &mut self.engine {
-                        engine.acknowledged(&write, Outcome::Failed, now);
-                    }
-                }
-            }
+    fn hand_out(&mut self) {
+        while let Some((ticket, write)) = self.lanes.next() {
+            debug!(?write, "writing");
+            let work = tokio::spawn((self.write)(write));
+            let outcomes = self.outcomes.clone();
+            tokio::spawn(async move {
+                // A panic in a write must not leave its lane blocked for ever.
+                let outcome = work.await.unwrap_or(Outcome::Failed);
+                // The loop has ended: nobody is left to tell.
+                let _ = outcomes.send(Input::Wrote(ticket, outcome)).await;
+            });
         }
     }
 
