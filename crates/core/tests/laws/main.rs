@@ -12,6 +12,7 @@ mod fleets;
 mod gone;
 mod no_information;
 mod one_bad_sample;
+mod reasons;
 mod rest;
 mod restart;
 mod slow_and_proven;

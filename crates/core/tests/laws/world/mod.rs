@@ -403,7 +403,7 @@ impl World {
         Outcome::Done
     }
 
-    fn tell_table(&mut self, namespace: &Arc<str>) {
+    pub(crate) fn tell_table(&mut self, namespace: &Arc<str>) {
         let rows = self.store.table(namespace);
         self.engine.observe(Event::Table { namespace: Arc::clone(namespace), rows }, self.now);
     }
