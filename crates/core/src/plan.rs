@@ -105,11 +105,13 @@ fn replicas(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timest
     if !workload.delivery.replicas.is_free(now) {
         return None;
     }
-    let to = if target.replicas < enforced {
-        enforced
-    } else {
-        lowered(workload, target.replicas, enforced, pin, is_stored, now)?
+    // Where floorkeeper is the scaler, a released floor is no reason not to follow the need.
+    let wish = match (workload.policy.mode, pin) {
+        (Mode::Autoscale, None) => enforced.max(workload.need_now(now).min(workload.bounds().1)),
+        (Mode::Autoscale | Mode::Guard | Mode::AutoscaleUtilization | Mode::Observe, _) => enforced,
     };
+    let to =
+        if target.replicas < wish { wish } else { lowered(workload, target.replicas, enforced, pin, is_stored, now)? };
     workload.delivery.replicas.start();
     workload.delivery.seen_since = false;
     Some(Replicas { target: workload.policy.target.clone(), version: target.version, from: target.replicas, to, undo })

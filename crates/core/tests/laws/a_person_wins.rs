@@ -5,6 +5,7 @@ use std::time::Duration;
 use floorkeeper_core::{Action, Bounds, InForce, Mode, Notice, Override};
 use proptest::prelude::*;
 
+use crate::story::Story;
 use crate::world::history::{Tick, cases, histories, setups, web, web_target};
 use crate::world::{Api, World};
 
@@ -112,4 +113,20 @@ proptest! {
             prop_assert!(world.hpas[&web_target()].max > pin.max(1) || world.hpas[&web_target()].max == 100);
         }
     }
+}
+
+#[test]
+fn a_released_service_is_still_scaled_by_its_need() {
+    let mut story = Story::settled(|policy| {
+        policy.mode = Mode::Autoscale;
+        (policy.min_replicas, policy.max_replicas) = (Some(2), Some(30));
+    });
+    let (from, until) = (story.world.now, story.world.now.plus(Duration::from_secs(7200)));
+    story.world.order(&web(), vec![Override { name: "drill".into(), action: Action::Release, from, until }]);
+    story.load(20.0).minutes(2);
+    assert_eq!((story.world.store.floor(&web_target()), story.world.pods[&web_target()].replicas), (Some(2), 25));
+    story.load(50.0).minutes(2);
+    assert_eq!(story.world.pods[&web_target()].replicas, 30, "inside the maximum");
+    story.load(4.0).minutes(60);
+    assert_eq!((story.world.store.floor(&web_target()), story.world.pods[&web_target()].replicas), (Some(2), 5));
 }
