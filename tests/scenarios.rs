@@ -28,4 +28,5 @@ scenarios! {
     the_demand_reads_zero_during_the_error: "S1c",
     every_query_gives_an_empty_answer: "S8",
     a_restart_sees_zeros_first: "S13",
+    true_zero_decays: "S19",
 }
