@@ -5,6 +5,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod history;
+mod says_why;
 pub(crate) mod source;
 pub(crate) mod store;
 
@@ -13,11 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floorkeeper_core::{
-    Decision, Engine, Event, Hold, Mode, Notice, Observation, Outcome, Override, Policy, PolicyKey, Replicas, Sample,
-    ScalerBounds, TargetKey, Timestamp, Verdict, Write,
+    Decision, Engine, Event, Mode, Notice, Observation, Outcome, Override, Policy, PolicyKey, Replicas, Sample,
+    ScalerBounds, TargetKey, Timestamp, Write,
 };
 
 use cluster::{Hpa, Pods};
+use says_why::says_why;
 use source::{Fault, Truth, observation, sample};
 use store::{Refused, Store};
 
@@ -423,27 +425,6 @@ impl World {
         for target in &targets {
             self.tell_target(target);
         }
-    }
-}
-
-/// Law L9, after every poll: no floor above the bids without a hold, no hold without a reason, no raise out of nothing.
-fn says_why(key: &PolicyKey, decision: &Decision) {
-    let largest = decision.bids.first().map_or(0, |bid| bid.replicas);
-    match decision.verdict {
-        Verdict::Held => assert!(decision.hold.is_some(), "{key} is held for no reason: {decision:?}"),
-        Verdict::Raised { from } => assert!(decision.floor > from, "{key}: {decision:?}"),
-        Verdict::Lowered { from } => assert!(decision.floor < from, "{key}: {decision:?}"),
-        Verdict::Steady => assert!(decision.hold.is_none(), "{key}: {decision:?}"),
-    }
-    if decision.hold.is_none() {
-        let explained = largest.max(decision.min);
-        assert!(decision.floor <= explained, "{key} stands at {} for no reason: {decision:?}", decision.floor);
-    }
-    if let Some(Hold::Doubt(doubt)) = decision.hold {
-        assert!(decision.doubts.contains(&doubt), "{key}: the doubt that holds is not listed: {decision:?}");
-    }
-    if let Some(wanted) = decision.limited {
-        assert!(wanted > decision.max, "{key}: {decision:?}");
     }
 }
 
