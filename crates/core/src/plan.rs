@@ -27,6 +27,10 @@ pub(crate) struct Planned {
 /// What has to be written for `workload` now. `epoch`: of our leadership.
 pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Planned {
     let mut planned = Planned::default();
+    if retired(workload) {
+        give_back(workload, now, &mut planned);
+        return planned;
+    }
     if !writes(workload) {
         return planned;
     }
@@ -46,6 +50,13 @@ pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Plann
     planned.replicas = replicas(workload, enforced, is_stored, now);
     planned.bounds = bounds(workload, enforced, is_stored, now);
     planned
+}
+
+/// A policy that kept its target and now only observes: a person took the order back, so nothing of it stays in force.
+fn retired(workload: &Workload) -> bool {
+    workload.policy.mode == Mode::Observe
+        && !workload.shares_target
+        && workload.delivery.stored().is_some_and(|row| row.policy == workload.key.name)
 }
 
 /// A policy in Observe, one that does not own its target, or one that would fight a scaler writes nothing.

@@ -203,6 +203,8 @@ impl Workload {
                 self.standing.released = false;
                 self.place(row.replicas, now);
                 self.assumed_ready = row.replicas;
+                // When replicas were last lowered nobody remembers.
+                self.delivery.lowered_at = Some(now);
                 if let Some(Some(target)) = &self.target {
                     self.readiness = self.readiness.assume(row.replicas, target);
                 }

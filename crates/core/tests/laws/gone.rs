@@ -224,3 +224,31 @@ fn a_policy_that_goes_before_it_took_its_floor_over_gives_the_minimum_back_too()
     world.settle();
     assert_eq!((world.store.row(&web_target()), hpa_min(&world)), (None, 3));
 }
+
+#[test]
+fn a_policy_that_only_observes_from_now_on_gives_back_at_once_and_can_keep_again() {
+    let mut world = guarded();
+    world.edit_policy(&web(), |policy| policy.mode = floorkeeper_core::Mode::Observe);
+    assert_eq!((world.store.row(&web_target()), hpa_min(&world)), (None, 3));
+    assert_eq!(world.hpas[&web_target()].kept, None);
+    let written = world.wrote.len();
+    world.run(minutes(30));
+    assert_eq!(world.wrote.len(), written, "an observer writes nothing");
+    assert_eq!(world.decision(&web()).floor, 17, "it goes on deciding");
+    world.edit_policy(&web(), |policy| policy.mode = floorkeeper_core::Mode::Guard);
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+}
+
+#[test]
+fn an_observer_beside_a_keeper_gives_nothing_back() {
+    let mut world = guarded();
+    let observer = PolicyKey::new("shop", OTHER);
+    let mode = floorkeeper_core::Mode::Observe;
+    world.add_policy(&observer, Policy { mode, ..world.policy(&web()).clone() });
+    world.truth(&observer).load = 13.0 * CAPACITY;
+    world.run(minutes(15));
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+    world.remove_policy(&observer);
+    world.run(minutes(15));
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+}
