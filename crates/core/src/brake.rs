@@ -174,7 +174,9 @@ mod tests {
             fleet.vote(n, "a", true);
         }
         let source = Arc::clone(&fleet.source);
+        assert_eq!(fleet.brakes.tripped, 1);
         assert_eq!(fleet.brakes.look(&source, HOLD, Timestamp(0).plus(HOLD)), Trip::Ended);
+        assert_eq!(fleet.brakes.tripped, 0);
         fleet.brakes.leaves(&source, &"ns0".into(), &"a".into());
         assert_eq!(fleet.brakes.look(&source, HOLD, Timestamp(0).plus(HOLD)), Trip::Unchanged);
         for n in 0..3 {
@@ -182,5 +184,20 @@ mod tests {
             fleet.brakes.leaves(&source, &format!("ns{n}").into(), &"b".into());
         }
         assert!(fleet.brakes.sources.is_empty());
+    }
+
+    #[test]
+    fn a_tripped_brake_goes_with_the_last_who_reads_its_source() {
+        let mut fleet = Fleet::of(3);
+        for n in 0..3 {
+            fleet.vote(n, "a", true);
+        }
+        let source = Arc::clone(&fleet.source);
+        for n in 0..3 {
+            for name in ["a", "b"] {
+                fleet.brakes.leaves(&source, &format!("ns{n}").into(), &name.into());
+            }
+        }
+        assert_eq!(fleet.brakes.tripped, 0);
     }
 }
