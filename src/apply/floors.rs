@@ -108,21 +108,12 @@ mod tests {
 
     fn bare() -> Standing {
         Standing {
-            replicas: 6,
             policy: "web".into(),
             uid: "u".into(),
             reason: "LiveDemand".into(),
             epoch: 1,
             seq: 2,
-            observed_at: Timestamp(1_709_602_560_000),
-            doubt: None,
-            fall: None,
-            step: None,
-            not_before: None,
-            pause_ms: 0,
-            zero_since: None,
-            run_down: None,
-            released: false,
+            ..Standing::at(6, Timestamp(1_709_602_560_000))
         }
     }
 

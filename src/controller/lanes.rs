@@ -119,21 +119,12 @@ mod tests {
 
     fn floors(names: &[&str]) -> Write {
         let standing = Standing {
-            replicas: 5,
             policy: "p".into(),
             uid: "u".into(),
             reason: "LiveDemand".into(),
             epoch: 1,
             seq: 1,
-            observed_at: Timestamp(0),
-            doubt: None,
-            fall: None,
-            step: None,
-            not_before: None,
-            pause_ms: 0,
-            zero_since: None,
-            run_down: None,
-            released: false,
+            ..Standing::at(5, Timestamp(0))
         };
         let rows = names.iter().map(|name| (target(name), standing.clone())).collect();
         Write::Floors { namespace: "shop".into(), rows, vanish: Vec::new() }

@@ -180,21 +180,12 @@ fn raise() -> Write {
 
 fn floors() -> Write {
     let standing = Standing {
-        replicas: 6,
         policy: "web".into(),
         uid: "u".into(),
         reason: "LiveDemand".into(),
         epoch: 1,
         seq: 1,
-        observed_at: Timestamp(1_709_602_560_000),
-        doubt: None,
-        fall: None,
-        step: None,
-        not_before: None,
-        pause_ms: 0,
-        zero_since: None,
-        run_down: None,
-        released: false,
+        ..Standing::at(6, Timestamp(1_709_602_560_000))
     };
     Write::Floors { namespace: "shop".into(), rows: vec![(web(), standing)], vanish: Vec::new() }
 }

@@ -77,21 +77,12 @@ fn target(name: &str) -> TargetKey {
 
 fn standing(replicas: u32, epoch: u64, seq: u64) -> Standing {
     Standing {
-        replicas,
         policy: "web".into(),
         uid: "2f6b1c9e".into(),
         reason: "LiveDemand".into(),
         epoch,
         seq,
-        observed_at: AT,
-        doubt: None,
-        fall: None,
-        step: None,
-        not_before: None,
-        pause_ms: 0,
-        zero_since: None,
-        run_down: None,
-        released: false,
+        ..Standing::at(replicas, AT)
     }
 }
 

@@ -54,21 +54,12 @@ fn deployments() -> Store {
 
 fn row(epoch: u64) -> Standing {
     Standing {
-        replicas: 5,
         policy: "p".into(),
         uid: "u".into(),
         reason: "LiveDemand".into(),
         epoch,
         seq: 1,
-        observed_at: Timestamp(0),
-        doubt: None,
-        fall: None,
-        step: None,
-        not_before: None,
-        pause_ms: 0,
-        zero_since: None,
-        run_down: None,
-        released: false,
+        ..Standing::at(5, Timestamp(0))
     }
 }
 
