@@ -1,0 +1,80 @@
+//! Other autoscalers, as their upstream decides: what floorkeeper is compared with.
+//!
+//! Every peer sees the same [`Sight`] and says what `spec.replicas` should be. A rule of theirs carries the place that
+//! it comes from, and rows of their own test tables.
+
+/// One autoscaler in virtual time.
+pub trait Peer {
+    /// As in tables and JSON: `hpa-cpu`, `hpa-load`, `keda`, ...
+    fn name(&self) -> &'static str;
+
+    /// Seconds between two syncs.
+    fn period(&self) -> f64;
+
+    /// What `spec.replicas` should be from now on; `None`: it leaves the target alone.
+    fn sync(&mut self, sight: &Sight<'_>) -> Option<u32>;
+}
+
+/// What an autoscaler can see at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// Seconds from minute 0; never falls.
+    pub now: f64,
+    /// Seconds since 1970 at minute 0, Monday-based schedules need it.
+    pub epoch: f64,
+    /// `spec.replicas`.
+    pub wanted: u32,
+    pub pods: &'a [Pod],
+    /// Offered load a second, as the edge's query answers.
+    pub load: Answer,
+    /// What the service itself counts (or its queue), as that query answers.
+    pub app: Answer,
+    /// The offered load as it truly is, and will be: for the oracle only.
+    pub truth: Truth<'a>,
+}
+
+/// One pod that exists.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pod {
+    /// Seconds from minute 0; may be negative.
+    pub created: f64,
+    /// Is it ready now?
+    pub ready: bool,
+    /// When `ready` last changed.
+    pub changed: f64,
+    /// CPU as a share of its request, as the resource metrics API tells; `None`: no metric for this pod.
+    pub cpu: Option<CpuSample>,
+}
+
+/// One sample of the resource metrics API.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CpuSample {
+    /// Used CPU as a share of the pod's request.
+    pub share: f64,
+    /// Seconds from minute 0.
+    pub at: f64,
+    /// Seconds over which it was averaged.
+    pub window: f64,
+}
+
+/// How a query ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer {
+    /// One number; it may be NaN or infinite.
+    Value(f64),
+    /// A valid answer without any series.
+    Empty,
+    /// No answer, or several series where one is expected.
+    Error,
+}
+
+/// The future, for the one who may know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Truth<'a> {
+    /// Offered load a second at each tick.
+    pub offered: &'a [f64],
+    /// Seconds of one tick.
+    pub tick: f64,
+    /// The present one.
+    pub at: usize,
+}
