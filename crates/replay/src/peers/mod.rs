@@ -3,6 +3,28 @@
 //! Every peer sees the same [`Sight`] and says what `spec.replicas` should be. A rule of theirs carries the place that
 //! it comes from, and rows of their own test tables.
 
+mod go;
+mod oracle;
+mod static_peak;
+mod terms;
+
+pub use oracle::Oracle;
+pub use static_peak::StaticPeak;
+pub use terms::{Signal, Terms};
+
+/// Every peer, in the order of tables.
+pub const NAMES: [&str; 2] = ["static-peak", "oracle"];
+
+/// The peer of this name.
+#[must_use]
+pub fn peer(name: &str, terms: &Terms) -> Option<Box<dyn Peer>> {
+    Some(match name {
+        "static-peak" => Box::new(StaticPeak::new(terms)),
+        "oracle" => Box::new(Oracle::new(terms)),
+        _ => return None,
+    })
+}
+
 /// One autoscaler in virtual time.
 pub trait Peer {
     /// As in tables and JSON: `hpa-cpu`, `hpa-load`, `keda`, ...
