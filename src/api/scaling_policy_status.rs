@@ -31,6 +31,19 @@ pub struct ScalingPolicyStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub demand: Option<DemandStatus>,
 
+    /// What each guard asks for, the largest first: the floor is the largest bid, inside `maxReplicas`. As of the moment when
+    /// this status was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub bids: Vec<BidStatus>,
+
+    /// Reasons not to lower, the gravest first; none while nothing is in doubt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub doubts: Vec<DoubtStatus>,
+
     /// What the protection costs now: replicas above what the load alone would ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<PriceStatus>,
@@ -136,6 +149,26 @@ pub struct SignalStatus {
     /// When the sample was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Time>,
+}
+
+/// What one guard asks for.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct BidStatus {
+    /// Who asks: one of the words of `floor.reason`.
+    pub guard: String,
+    /// For how many replicas.
+    pub replicas: i32,
+}
+
+/// One reason not to lower.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DoubtStatus {
+    /// In one word.
+    pub reason: String,
+    /// With its numbers, and what ends it.
+    pub says: String,
 }
 
 /// What the protection costs now.

@@ -10,8 +10,8 @@ use floorkeeper_core::{Action, Decision, Notice, Overwritten, Policy, Reading, S
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{
-    ActionKind, DemandStatus, FloorStatus, LastAction, OverrideAction, OverrideInForce, PriceStatus, Quantity,
-    ReplicasStatus, ScalingPolicy, ScalingPolicyStatus, SignalStatus, Span, TrustLevel,
+    ActionKind, BidStatus, DemandStatus, DoubtStatus, FloorStatus, LastAction, OverrideAction, OverrideInForce,
+    PriceStatus, Quantity, ReplicasStatus, ScalingPolicy, ScalingPolicyStatus, SignalStatus, Span, TrustLevel,
 };
 use crate::words;
 
@@ -50,6 +50,8 @@ pub fn status(
             .replicas
             .map(|current| ReplicasStatus { current: number(current), ready: decision.ready.map(number) }),
         demand: Some(demand(decision, told.spec)),
+        bids: bids(decision),
+        doubts: doubts(decision, told.spec),
         price: Some(PriceStatus { replicas: number(decision.price), since: decision.price_since.map(time) }),
         zero_in: Some(Span::from(std::time::Duration::from_secs(decision.zero_in.as_secs()))),
         in_force: decision.in_force.as_ref().map(|force| OverrideInForce {
@@ -126,6 +128,21 @@ fn demand(decision: &Decision, spec: Option<&Policy>) -> DemandStatus {
     }
 }
 
+/// Guards that ask for nothing say nothing.
+fn bids(decision: &Decision) -> Vec<BidStatus> {
+    let asking = decision.bids.iter().filter(|bid| bid.replicas > 0).take(REASONS);
+    asking
+        .map(|bid| BidStatus { guard: words::guard_reason(bid.guard).to_owned(), replicas: number(bid.replicas) })
+        .collect()
+}
+
+fn doubts(decision: &Decision, spec: Option<&Policy>) -> Vec<DoubtStatus> {
+    let doubts = decision.doubts.iter().take(REASONS);
+    doubts
+        .map(|doubt| DoubtStatus { reason: words::doubt_reason(doubt).to_owned(), says: words::doubt(doubt, spec) })
+        .collect()
+}
+
 fn signal(place: usize, view: &SignalView, spec: Option<&Policy>) -> SignalStatus {
     let named = spec.and_then(|spec| spec.signals.get(place));
     let (reading, why, load) = match view.reading {
@@ -179,6 +196,9 @@ fn quantity(value: f64) -> Quantity {
     let scale = 10_f64.powf(2.0 - value.abs().log10().floor());
     Quantity::rounded((value * scale).round() / scale)
 }
+
+/// The limit that the schema sets on `status.bids` and `status.doubts`: more than there are guards, or doubts.
+const REASONS: usize = 16;
 
 /// The limit that the schema sets on `status.lastActions`.
 const ACTIONS: usize = 10;

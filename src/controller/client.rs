@@ -28,6 +28,11 @@ pub enum AccessError {
 
 /// Builds the client: no retries of its own (a stale write must never be sent again), bounded connects and sends.
 pub async fn client(access: &Access) -> Result<Client, AccessError> {
+    Ok(Client::try_from(config(access).await?)?)
+}
+
+/// What [`client`] is built from, for who has something to add to it.
+pub async fn config(access: &Access) -> Result<Config, AccessError> {
     // An error means that a provider is set already, which is the one we want: there is one in the tree.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
@@ -39,7 +44,7 @@ pub async fn client(access: &Access) -> Result<Client, AccessError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_WITHIN);
     config.write_timeout = Some(SEND_WITHIN);
-    Ok(Client::try_from(config)?)
+    Ok(config)
 }
 
 /// A healthy API server accepts in milliseconds; a dead one must not keep a raise waiting.

@@ -44,7 +44,7 @@ use self::vitals::Vitals;
 use crate::apply::{Events, Kinds, Writer};
 use crate::metrics::Metrics;
 
-pub use self::client::{Access, AccessError, client};
+pub use self::client::{Access, AccessError, client, config};
 
 /// What the operator runs on.
 pub struct Settings {

@@ -6,9 +6,12 @@
 mod sentence;
 mod word;
 
-pub use self::sentence::{doubt, duration, guard, hold, moment, notice, number, problem, signal, trust, unknown};
+pub use self::sentence::{
+    doubt, duration, falls, guard, hold, moment, notice, number, problem, signal, trust, unknown,
+};
 pub use self::word::{
-    doubt_reason, failure_reason, guard_reason, hold_reason, notice_reason, problem_reason, trust_word, unknown_reason,
+    doubt_reason, failure_reason, guard_named, guard_reason, hold_reason, notice_reason, problem_reason, trust_word,
+    unknown_reason,
 };
 
 #[cfg(test)]

@@ -25,6 +25,23 @@ pub fn guard(guard: Guard) -> &'static str {
     }
 }
 
+/// What has to happen for this guard to ask for less.
+#[must_use]
+pub fn falls(guard: Guard) -> &'static str {
+    match guard {
+        Guard::StaticMinimum => "falls no further: to go lower, lower minReplicas of the policy or of the scaler",
+        Guard::LiveDemand => "falls when the load falls",
+        Guard::RecentPeak => "falls when the highest load of the window is over and has left the window",
+        Guard::UsualFall => "falls when the recent peak has left this workload's memory",
+        Guard::UsualDay => "falls when this hour of the week usually needs less",
+        Guard::Held => "falls when the doubt is over",
+        Guard::Backlog => "falls when the waiting work is done",
+        Guard::SpecChanged => "falls by half in each halfLife",
+        Guard::Override => "falls when the FloorOverride ends",
+        Guard::Peer => "falls when the other policy on the same target asks for less",
+    }
+}
+
 /// Why the floor is not lowered, and what would let it fall.
 #[must_use]
 pub fn hold(hold: &Hold, policy: Option<&Policy>) -> String {

@@ -116,21 +116,24 @@ fn every_word_is_camel_case_and_means_one_thing() {
     words(holds().iter().map(hold_reason));
     words(notices().iter().map(notice_reason));
     words([Trust::Trusted, Trust::Doubtful, Trust::Blind].map(trust_word));
-    words(
-        [
-            Guard::StaticMinimum,
-            Guard::LiveDemand,
-            Guard::RecentPeak,
-            Guard::UsualFall,
-            Guard::UsualDay,
-            Guard::Held,
-            Guard::Backlog,
-            Guard::SpecChanged,
-            Guard::Override,
-            Guard::Peer,
-        ]
-        .map(guard_reason),
-    );
+    let guards = [
+        Guard::StaticMinimum,
+        Guard::LiveDemand,
+        Guard::RecentPeak,
+        Guard::UsualFall,
+        Guard::UsualDay,
+        Guard::Held,
+        Guard::Backlog,
+        Guard::SpecChanged,
+        Guard::Override,
+        Guard::Peer,
+    ];
+    words(guards.map(guard_reason));
+    for guard in guards {
+        assert_eq!(guard_named(guard_reason(guard)), Some(guard));
+        assert!(!falls(guard).is_empty());
+    }
+    assert_eq!(guard_named("Nobody"), None);
 }
 
 #[test]

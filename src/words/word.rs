@@ -21,6 +21,12 @@ pub fn guard_reason(guard: Guard) -> &'static str {
     }
 }
 
+/// The guard behind a word of [`guard_reason`].
+#[must_use]
+pub fn guard_named(word: &str) -> Option<Guard> {
+    GUARDS.into_iter().find(|guard| guard_reason(*guard) == word)
+}
+
 /// Why a floor is not lowered now.
 #[must_use]
 pub fn hold_reason(hold: &Hold) -> &'static str {
@@ -133,3 +139,17 @@ pub fn notice_reason(notice: &Notice) -> &'static str {
         Notice::SharedRise { .. } => "SharedRise",
     }
 }
+
+/// Every guard there is; a test sees to it.
+const GUARDS: [Guard; 10] = [
+    Guard::StaticMinimum,
+    Guard::LiveDemand,
+    Guard::RecentPeak,
+    Guard::UsualFall,
+    Guard::UsualDay,
+    Guard::Held,
+    Guard::Backlog,
+    Guard::SpecChanged,
+    Guard::Override,
+    Guard::Peer,
+];

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use floorkeeper_core::{Doubt, Failure, Guard, Hold, Problem, Unknown, Verdict};
+use floorkeeper_core::{Bid, Doubt, Failure, Guard, Hold, Problem, Unknown, Verdict};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -291,4 +291,20 @@ proptest! {
         let moved = Decision { floor: decision.floor % 1000 + by, ..decision };
         prop_assert!(after(&status, &moved, NOW).is_some());
     }
+}
+
+#[test]
+fn bids_and_doubts_are_told_and_are_no_news_by_themselves() {
+    let bid = |guard, replicas| Bid { guard, replicas };
+    let doubt = Doubt::Errors { share: 0.31, above: 0.05 };
+    let bids = vec![bid(Guard::Held, 6), bid(Guard::LiveDemand, 4), bid(Guard::Backlog, 0)];
+    let doubted = Decision { bids, doubts: vec![doubt], trust: Trust::Doubtful, ..calm() };
+    let before = first(&doubted);
+    let told: Vec<_> = before.bids.iter().map(|bid| (bid.guard.as_str(), bid.replicas)).collect();
+    assert_eq!(told, [("Held", 6), ("LiveDemand", 4)], "who asks for nothing says nothing");
+    assert_eq!(before.doubts[0].reason, "ErrorsHigh");
+    assert!(before.doubts[0].says.starts_with("31.0 % of the work fails"), "{}", before.doubts[0].says);
+    let bids = vec![bid(Guard::Held, 6), bid(Guard::LiveDemand, 5)];
+    let doubts = vec![Doubt::Errors { share: 0.32, above: 0.05 }];
+    assert_eq!(after(&before, &Decision { bids, doubts, ..doubted }, NOW), None);
 }
