@@ -4,21 +4,25 @@
 //! it comes from, and rows of their own test tables.
 
 mod go;
+pub mod hpa;
 mod oracle;
 mod static_peak;
 mod terms;
 
+pub use hpa::Hpa;
 pub use oracle::Oracle;
 pub use static_peak::StaticPeak;
 pub use terms::{Signal, Terms};
 
 /// Every peer, in the order of tables.
-pub const NAMES: [&str; 2] = ["static-peak", "oracle"];
+pub const NAMES: [&str; 4] = ["hpa-cpu", "hpa-load", "static-peak", "oracle"];
 
 /// The peer of this name.
 #[must_use]
 pub fn peer(name: &str, terms: &Terms) -> Option<Box<dyn Peer>> {
     Some(match name {
+        "hpa-cpu" => Box::new(Hpa::on_cpu(terms)),
+        "hpa-load" => Box::new(Hpa::on_load(terms)),
         "static-peak" => Box::new(StaticPeak::new(terms)),
         "oracle" => Box::new(Oracle::new(terms)),
         _ => return None,
