@@ -181,7 +181,9 @@ mod tests {
         assert_eq!(delivery.undone(second(599)), Some(3));
         assert_eq!(delivery.undone(second(599)), None, "told once");
         assert_eq!(delivery.contested(second(599)), Some(4));
-        assert_eq!(delivery.contested(second(1199)), None);
+        assert_eq!(delivery.undone(second(599)), None);
+        assert_eq!(delivery.contested(second(1198)), Some(3));
+        assert_eq!(delivery.contested(second(1199)), None, "ten minutes later");
     }
 
     #[test]
@@ -200,12 +202,27 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_again_is_no_overwrite_any_more() {
+        let mut delivery = Delivery::default();
+        delivery.look(6, 6);
+        assert!(delivery.look(2, 6));
+        assert!(!delivery.look(6, 6), "somebody put it back");
+        assert!(!delivery.look(6, 9), "the floor rose past what stood");
+        delivery.stands(9);
+        assert!(delivery.look(2, 9));
+        delivery.stands(9);
+        assert!(!delivery.look(9, 12), "our own write put it back, then the floor rose");
+    }
+
+    #[test]
     fn echoes_of_older_rows_say_nothing() {
         let mut delivery = Delivery::default();
         assert!(!delivery.has(1));
         delivery.written(&row(8, 2, 5));
-        delivery.seen(Some(&row(10, 2, 4)));
-        assert!(delivery.has(8) && !delivery.has(9));
+        for seq in [4, 5] {
+            delivery.seen(Some(&row(10, 2, seq)));
+            assert!(delivery.has(8) && !delivery.has(9), "seq {seq}");
+        }
         delivery.seen(Some(&row(10, 2, 6)));
         assert!(delivery.has(10));
         delivery.seen(None);

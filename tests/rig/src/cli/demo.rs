@@ -72,7 +72,8 @@ impl Demo {
 /// The program that is named, else one that is built for it.
 pub(super) async fn program(named: Option<PathBuf>) -> Result<PathBuf> {
     match named {
-        Some(program) => Ok(program),
+        // A relative path would be looked up where the guard process stands.
+        Some(program) => program.canonicalize().with_context(|| format!("{}: no such program", program.display())),
         None => tokio::task::spawn_blocking(build_floorkeeper).await?,
     }
 }
