@@ -3,26 +3,49 @@
 //! Every peer sees the same [`Sight`] and says what `spec.replicas` should be. A rule of theirs carries the place that
 //! it comes from, and rows of their own test tables.
 
+mod estafette;
 mod go;
 pub mod hpa;
+pub mod keda;
 mod oracle;
 mod static_peak;
 mod terms;
+pub mod tortoise;
 
+pub use estafette::{Annotations, Estafette};
 pub use hpa::Hpa;
+pub use keda::Keda;
 pub use oracle::Oracle;
 pub use static_peak::StaticPeak;
 pub use terms::{Signal, Terms};
+pub use tortoise::Tortoise;
 
 /// Every peer, in the order of tables.
-pub const NAMES: [&str; 4] = ["hpa-cpu", "hpa-load", "static-peak", "oracle"];
+pub const NAMES: [&str; 10] = [
+    "hpa-cpu",
+    "hpa-load",
+    "keda",
+    "keda-null-error",
+    "keda-fallback",
+    "keda-fallback-current-if-higher",
+    "tortoise",
+    "estafette",
+    "static-peak",
+    "oracle",
+];
 
-/// The peer of this name.
+/// The peer of this name, one of [`NAMES`].
 #[must_use]
 pub fn peer(name: &str, terms: &Terms) -> Option<Box<dyn Peer>> {
     Some(match name {
         "hpa-cpu" => Box::new(Hpa::on_cpu(terms)),
         "hpa-load" => Box::new(Hpa::on_load(terms)),
+        "keda" => Box::new(Keda::new(terms)),
+        "keda-null-error" => Box::new(Keda::null_is_an_error(terms)),
+        "keda-fallback" => Box::new(Keda::falls_back(terms)),
+        "keda-fallback-current-if-higher" => Box::new(Keda::falls_back_to_the_higher(terms)),
+        "tortoise" => Box::new(Tortoise::new(terms)),
+        "estafette" => Box::new(Estafette::new(terms)),
         "static-peak" => Box::new(StaticPeak::new(terms)),
         "oracle" => Box::new(Oracle::new(terms)),
         _ => return None,
@@ -36,6 +59,10 @@ pub trait Peer {
 
     /// Seconds between two syncs.
     fn period(&self) -> f64;
+
+    /// Before minute 0, at this second since 1970, so many replicas ran: for those who learn. In order of time, every hour of
+    /// at least the week before, where there was one.
+    fn remember(&mut self, _unix: f64, _replicas: u32) {}
 
     /// What `spec.replicas` should be from now on; `None`: it leaves the target alone.
     fn sync(&mut self, sight: &Sight<'_>) -> Option<u32>;

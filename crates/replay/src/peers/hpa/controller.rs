@@ -128,7 +128,7 @@ impl Controller {
                 Ok(_) => {}
                 Err(NoProposal) => {
                     failed += 1;
-                    first = first.or(Some(metric.failure()));
+                    first = first.or_else(|| Some(metric.failure()));
                 }
             }
         }
