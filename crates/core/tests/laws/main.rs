@@ -7,6 +7,7 @@
 
 mod a_person_wins;
 mod anything;
+mod books;
 mod errors_are_load;
 mod fleets;
 mod gone;

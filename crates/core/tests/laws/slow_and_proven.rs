@@ -190,7 +190,10 @@ proptest! {
         let mut world = setup.world();
         let zero = Tick { load: 0.0, errors: 0.0, broken_percent: 0, fault: None, incident: None };
         // By then zero holds against nothing any more.
+        let mut ticks = 0;
         while world.store.floor(&web_target()) > Some(30) {
+            ticks += 1;
+            prop_assert!(ticks < 4000, "it never came down: {:?}", world.decision(&web()));
             world.play(&zero);
         }
         world.api = Api::Failing;

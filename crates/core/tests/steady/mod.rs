@@ -79,16 +79,18 @@ impl Fleet {
 
     fn settle(&mut self) -> usize {
         let mut written = 0;
-        loop {
+        for round in 0.. {
+            assert!(round < 40, "writes without end");
             let writes = self.engine.poll(self.now);
             if writes.is_empty() {
-                return written;
+                break;
             }
             written += writes.len();
             for write in writes {
                 self.engine.acknowledged(&write, Outcome::Done, self.now);
             }
         }
+        written
     }
 }
 
