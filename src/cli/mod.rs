@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 pub mod crds;
+pub mod replay;
 pub mod run;
 
 use std::io::Write;
@@ -22,6 +23,7 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Check(check::Args),
+    Replay(replay::Args),
     Crds(crds::Args),
     Completions(completions::Args),
 }
@@ -32,6 +34,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.run(),
             Command::Check(args) => args.run(),
+            Command::Replay(args) => args.run(),
             Command::Crds(args) => args.run(),
             Command::Completions(args) => args.run(),
         }

@@ -3,4 +3,19 @@
 //! Pure by its dependencies: no clock, no I/O, no Kubernetes. The command line reads files and asks Prometheus; here a
 //! minute passes when the player says so, and the same seed gives the same report everywhere.
 
+mod guarded;
+mod keeper;
+mod lane;
 pub mod peers;
+mod pipeline;
+mod play;
+mod pods;
+mod record;
+mod scaler;
+mod sky;
+mod store;
+mod workload;
+
+pub use play::{Play, Played, TICK};
+pub use record::{Run, Runs, class_name};
+pub use scaler::Scaler;

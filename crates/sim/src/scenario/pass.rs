@@ -75,19 +75,19 @@ impl Judge {
     }
 
     pub fn see(&mut self, moment: &Moment) {
-        let Some((from, to)) = self.span else { return };
-        let replicas = moment.replicas;
-        if moment.minute <= from || self.at_start.is_none() {
-            self.at_start = Some(replicas);
-        } else if moment.minute <= to && self.lowest_since.is_none_or(|(_, lowest)| replicas < lowest) {
-            self.lowest_since = Some((moment.minute, replicas));
-        }
         let need = crate::number::replicas(moment.offered / self.capacity);
         if moment.ready < need {
             let since = *self.short_since.get_or_insert(moment.minute);
             self.longest_short = self.longest_short.max(moment.minute + moment.lasts - since);
         } else {
             self.short_since = None;
+        }
+        let Some((from, to)) = self.span else { return };
+        let replicas = moment.replicas;
+        if moment.minute <= from || self.at_start.is_none() {
+            self.at_start = Some(replicas);
+        } else if moment.minute <= to && self.lowest_since.is_none_or(|(_, lowest)| replicas < lowest) {
+            self.lowest_since = Some((moment.minute, replicas));
         }
         if moment.minute > from && replicas <= self.min {
             self.at_minimum.get_or_insert(moment.minute);
@@ -99,6 +99,12 @@ impl Judge {
                 }
             }
         }
+    }
+
+    /// The longest time on end with too few ready replicas, in minutes.
+    #[must_use]
+    pub fn longest_short(&self) -> f64 {
+        self.longest_short
     }
 
     /// `alarms`: how many different objects alarmed.

@@ -110,6 +110,13 @@ impl Scenario {
             .fold(0.0, f64::max)
     }
 
+    /// Since which minute new pods do not start.
+    #[must_use]
+    pub fn starts_fail_since(&self, minute: f64) -> Option<f64> {
+        let failing = self.active(minute).filter(|fault| fault.what == What::Cluster(ClusterFault::StartFailing));
+        failing.map(|fault| fault.from).min_by(f64::total_cmp)
+    }
+
     /// The replicas that a person has pinned.
     #[must_use]
     pub fn pinned(&self, minute: f64) -> Option<u32> {

@@ -1,0 +1,213 @@
+//! A lane: one scaler with workloads of its own under the same sky, measured and judged.
+
+use floorkeeper_core::Policy;
+use floorkeeper_sim::scenario::{Broken, ClusterFault, Fault, Judge, OperatorFault, SourceFault, What};
+use floorkeeper_sim::{Measure, Moment, Report, Scenario};
+
+use crate::guarded::Guarded;
+use crate::keeper::Keeper;
+use crate::peers::{Peer, Sight};
+use crate::pipeline::timestamp;
+use crate::scaler::Scaler;
+use crate::sky::Sky;
+use crate::workload::Workload;
+
+/// One scaler, running.
+pub(crate) struct Lane {
+    pub(crate) scaler: Scaler,
+    workloads: Vec<Workload>,
+    hand: Hand,
+    epoch: f64,
+    measure: Measure,
+    judge: Judge,
+    onset: f64,
+}
+
+/// Who writes `spec.replicas`.
+enum Hand {
+    Floorkeeper(Box<Keeper>),
+    /// When it looks again, and its bounds.
+    Peer {
+        peer: Box<dyn Peer>,
+        next: f64,
+        scenario: Box<Scenario>,
+    },
+}
+
+impl Lane {
+    pub(crate) fn new(scaler: Scaler, scenario: &Scenario, policy: &Policy, replicas: u32, start: f64) -> Self {
+        let epoch = scenario.start();
+        let remembers = scenario.faults.iter().any(|fault| {
+            matches!(
+                fault.what,
+                What::Source(SourceFault::Delay { .. }) | What::Operator(OperatorFault::Kill | OperatorFault::Restart)
+            )
+        });
+        let copies = if scaler.is_floorkeeper() { scenario.copies } else { 1 };
+        let spec = &scenario.service;
+        let workload = Workload::new(spec, replicas, start, epoch, remembers);
+        let workloads = vec![workload; copies as usize];
+        let hand = match scaler {
+            Scaler::Floorkeeper | Scaler::FloorkeeperGuard => {
+                let guarded = (0..copies).map(|_| {
+                    (scaler == Scaler::FloorkeeperGuard)
+                        .then(|| Guarded::new(crate::scaler::guarded(scenario), spec.min, spec.max))
+                });
+                let mut keeper = Keeper::new(policy, guarded.collect(), true);
+                keeper.begin(&workloads, start);
+                Hand::Floorkeeper(Box::new(keeper))
+            }
+            Scaler::HpaCpu
+            | Scaler::HpaLoad
+            | Scaler::Keda
+            | Scaler::KedaNullError
+            | Scaler::KedaFallback
+            | Scaler::KedaFallbackCurrentIfHigher
+            | Scaler::Tortoise
+            | Scaler::Estafette
+            | Scaler::StaticPeak
+            | Scaler::Oracle => Hand::Peer {
+                peer: crate::scaler::peer(scaler, scenario),
+                next: f64::MIN,
+                scenario: Box::new(scenario.clone()),
+            },
+        };
+        let onset = scenario.fault_span().map_or(0.0, |(from, _)| from);
+        let measure = Measure::new(spec.capacity);
+        Self { scaler, workloads, hand, epoch, measure, judge: Judge::new(scenario), onset }
+    }
+
+    /// One tick, with what happens once in it.
+    pub(crate) fn step(&mut self, sky: &Sky, once: &[&Fault], base: &Sight<'_>) {
+        let cpu = !matches!(self.scaler, Scaler::Floorkeeper);
+        for workload in &mut self.workloads {
+            workload.begin(sky, cpu);
+        }
+        for fault in once {
+            self.happen(fault, sky);
+        }
+        match &mut self.hand {
+            Hand::Floorkeeper(keeper) => keeper.step(&mut self.workloads, sky, base),
+            Hand::Peer { peer, next, .. } => {
+                if let Some(workload) = self.workloads.first_mut()
+                    && sky.now >= *next
+                {
+                    *next = sky.now + peer.period();
+                    if let Some(to) = peer.sync(&workload.sight(sky, base)) {
+                        workload.pods.scale(to, sky.now);
+                    }
+                }
+            }
+        }
+        if sky.now >= 0.0 {
+            self.measure(sky);
+        }
+        for workload in &mut self.workloads {
+            workload.end(sky);
+        }
+    }
+
+    pub(crate) fn replicas(&self) -> u32 {
+        self.workloads.first().map_or(0, |workload| workload.pods.wanted())
+    }
+
+    pub(crate) fn report(&self) -> (Report, Vec<Broken>, f64) {
+        let report = self.measure.report();
+        let alarms = match &self.hand {
+            Hand::Floorkeeper(keeper) => keeper.alarms() as usize,
+            Hand::Peer { .. } => 0,
+        };
+        let broken = self.judge.broken(&report, alarms);
+        (report, broken, self.judge.longest_short())
+    }
+
+    fn measure(&mut self, sky: &Sky) {
+        let Some(workload) = self.workloads.first() else { return };
+        let moment = Moment {
+            minute: sky.minute,
+            lasts: sky.lasts / 60.0,
+            offered: sky.answerable,
+            ready: workload.pods.due(),
+            replicas: workload.pods.wanted(),
+        };
+        self.measure.add(&moment);
+        self.judge.see(&moment);
+        if let Hand::Floorkeeper(keeper) = &self.hand
+            && keeper.alarms() > 0
+            && sky.minute > self.onset
+        {
+            self.measure.alarm(sky.minute);
+        }
+    }
+
+    fn happen(&mut self, fault: &Fault, sky: &Sky) {
+        match &fault.what {
+            What::Source(SourceFault::Restart { empty }) => {
+                if *empty {
+                    self.workloads.iter_mut().for_each(|workload| workload.pipeline.lose());
+                }
+            }
+            What::Cluster(ClusterFault::ReapplyReplicas { replicas }) => match &self.hand {
+                Hand::Floorkeeper(keeper) => {
+                    for (place, workload) in self.workloads.iter_mut().enumerate() {
+                        keeper.foreign_scale(place, workload, *replicas, sky.now);
+                    }
+                }
+                Hand::Peer { .. } => {
+                    self.workloads.iter_mut().for_each(|workload| workload.pods.scale(*replicas, sky.now));
+                }
+            },
+            What::Cluster(ClusterFault::EditMinReplicas { replicas }) => match &mut self.hand {
+                Hand::Floorkeeper(keeper) => keeper.edit_minimum(*replicas, timestamp(self.epoch + sky.now)),
+                Hand::Peer { peer, scenario, .. } => {
+                    scenario.service.min = *replicas;
+                    *peer = crate::scaler::peer(self.scaler, scenario);
+                }
+            },
+            What::Cluster(ClusterFault::ScalerDeleted) => {
+                if let Hand::Floorkeeper(keeper) = &mut self.hand {
+                    keeper.delete_scaler();
+                }
+            }
+            What::Cluster(ClusterFault::PolicyRecreated) => match &mut self.hand {
+                Hand::Floorkeeper(keeper) => keeper.recreate(timestamp(self.epoch + sky.now)),
+                Hand::Peer { peer, scenario, .. } => *peer = crate::scaler::peer(self.scaler, scenario),
+            },
+            What::Operator(OperatorFault::Kill) => self.die(sky, TAKEOVER),
+            What::Operator(OperatorFault::Restart) => self.die(sky, HANDOVER),
+            What::Operator(OperatorFault::Pin { replicas }) => {
+                let now = timestamp(self.epoch + sky.now);
+                let until = timestamp(self.epoch + fault.end() * 60.0);
+                match &mut self.hand {
+                    Hand::Floorkeeper(keeper) => keeper.pin(*replicas, now, until),
+                    Hand::Peer { .. } => {
+                        self.workloads.iter_mut().for_each(|workload| workload.pods.scale(*replicas, sky.now));
+                    }
+                }
+            }
+            What::Load(_)
+            | What::Service(_)
+            | What::Source(_)
+            | What::Cluster(
+                ClusterFault::Unready { .. } | ClusterFault::Flapping { .. } | ClusterFault::StartFailing,
+            ) => {}
+        }
+    }
+
+    /// floorkeeper's process ends. A peer keeps nothing but what its port keeps: it starts anew.
+    fn die(&mut self, sky: &Sky, seconds: f64) {
+        match &mut self.hand {
+            Hand::Floorkeeper(keeper) => keeper.die(sky.now, seconds),
+            Hand::Peer { peer, next, scenario } => {
+                *peer = crate::scaler::peer(self.scaler, scenario);
+                *next = sky.now + seconds;
+            }
+        }
+    }
+}
+
+/// Seconds until another process has the lease of one that was killed, and has read what it needs.
+const TAKEOVER: f64 = 20.0;
+
+/// Seconds from a clean stop, which gives the lease back, to the next process.
+const HANDOVER: f64 = 5.0;

@@ -1,0 +1,224 @@
+//! Plays one scenario in virtual time, against as many scalers as are asked for, all under the same sky.
+
+use floorkeeper_core::Policy;
+use floorkeeper_sim::scenario::{Broken, Fault, LoadFault, What};
+use floorkeeper_sim::{Measure, Scenario, Trace};
+
+use crate::lane::Lane;
+use crate::peers::{Answer, Sight, Truth};
+use crate::record::Run;
+use crate::scaler::Scaler;
+use crate::sky::Sky;
+
+/// What is played.
+#[derive(Clone, Debug)]
+pub struct Play<'a> {
+    pub scenario: &'a Scenario,
+    /// The offered load, seconds from minute 0 on.
+    pub trace: &'a Trace,
+    /// As the records name it.
+    pub trace_name: &'a str,
+    /// Everything but capacity and bounds, which are the scenario's.
+    pub policy: &'a Policy,
+    pub policy_name: &'a str,
+    pub seed: u64,
+    pub scalers: &'a [Scaler],
+    /// Seconds between two ticks: [`TICK`], or the trace's own step where that is longer.
+    pub tick: f64,
+}
+
+/// One run's record, and the conditions that it broke.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Played {
+    pub run: Run,
+    pub broken: Vec<Broken>,
+}
+
+/// Seconds: what sources and autoscalers of a cluster do their work in.
+pub const TICK: f64 = 15.0;
+
+impl Play<'_> {
+    /// Plays all minutes.
+    #[must_use]
+    pub fn play(&self) -> Vec<Played> {
+        let Self { scenario, trace, .. } = *self;
+        let tick = self.tick.max(1.0);
+        let ticks = (f64::from(scenario.minutes) * 60.0 / tick).ceil() as usize;
+        let offered: Vec<f64> = (0..ticks)
+            .map(|at| {
+                let now = at as f64 * tick;
+                scenario.offered(trace.at(now), now / 60.0)
+            })
+            .collect();
+        let before = (WARM_UP / tick).ceil();
+        let policy = self.policy_of();
+        let replicas = wanted(scenario, offered.first().copied().unwrap_or(0.0));
+        let start = -before * tick;
+        let mut lanes: Vec<Lane> =
+            self.scalers.iter().map(|scaler| Lane::new(*scaler, scenario, &policy, replicas, start)).collect();
+        let answers = Bounds::of(scenario, tick);
+        let mut returning = Return::of(scenario, &offered, tick, lanes.len());
+        let mut once: Vec<&Fault> = Vec::new();
+        for step in 0..before as usize + ticks {
+            let now = (step as f64 - before) * tick;
+            let at = step.saturating_sub(before as usize);
+            let mut sky = Sky::of(scenario, now, tick, offered.get(at).copied().unwrap_or(0.0));
+            sky.answerable = answers.answerable(&sky);
+            once.clear();
+            once.extend(scenario.faults.iter().filter(|fault| happens(fault, sky.minute, tick / 60.0)));
+            let base = Sight {
+                now,
+                epoch: scenario.start(),
+                wanted: 0,
+                pods: &[],
+                load: Answer::Empty,
+                app: Answer::Empty,
+                truth: Truth { offered: &offered, tick, at },
+            };
+            for lane in &mut lanes {
+                lane.step(&sky, &once, &base);
+            }
+            if now >= 0.0 {
+                returning.see(at, &lanes);
+            }
+        }
+        let oracle = self.oracle_hours(&offered, tick);
+        lanes.iter().enumerate().map(|(place, lane)| self.record(lane, returning.kept(place), oracle)).collect()
+    }
+
+    fn record(&self, lane: &Lane, kept: Option<f64>, oracle: f64) -> Played {
+        let (report, broken, longest) = lane.report();
+        let run = Run {
+            scenario: self.scenario.id.clone(),
+            class: self.scenario.class,
+            trace: self.trace_name.to_owned(),
+            policy: self.policy_name.to_owned(),
+            seed: self.seed,
+            scaler: lane.scaler.name().to_owned(),
+            unsafe_minutes: report.unsafe_minutes,
+            kept_at_return_percent: kept,
+            unmet_percent: report.unmet_percent,
+            deficit_max: report.largest_deficit,
+            restore_seconds: longest * 60.0,
+            replica_hours: report.replica_hours,
+            extra_over_oracle_percent: if oracle > 0.0 { 100.0 * (report.replica_hours / oracle - 1.0) } else { 0.0 },
+            theta_u: report.theta_u,
+            theta_o: report.theta_o,
+            tau_u: report.tau_u,
+            tau_o: report.tau_o,
+            upsilon: report.upsilon,
+            passed: broken.is_empty(),
+        };
+        Played { run, broken }
+    }
+
+    /// The policy with what only the scenario can know.
+    fn policy_of(&self) -> Policy {
+        let service = &self.scenario.service;
+        let mut policy = self.policy.clone();
+        policy.min_replicas = Some(service.min);
+        policy.max_replicas = Some(service.max);
+        for signal in &mut policy.signals {
+            signal.capacity = Some(service.capacity);
+        }
+        let tick = core::time::Duration::from_secs_f64(self.tick.max(1.0));
+        policy.resolution = policy.resolution.max(tick);
+        policy.window = policy.window.max(policy.resolution * 2);
+        for signal in &mut policy.signals {
+            signal.max_age = signal.max_age.max(policy.resolution * 2);
+        }
+        policy
+    }
+
+    /// Replica-hours of one who knows the load and needs only the time that pods take to start.
+    fn oracle_hours(&self, offered: &[f64], tick: f64) -> f64 {
+        let service = &self.scenario.service;
+        let measure = Measure::new(service.capacity);
+        let ahead = (service.start_delay.max(0.0) * 60.0 / tick).ceil() as usize + 1;
+        let needs: Vec<u32> = offered.iter().map(|load| measure.need(*load).clamp(service.min, service.max)).collect();
+        let replicas: f64 = (0..needs.len())
+            .map(|at| {
+                let soon = &needs[at..needs.len().min(at + ahead)];
+                f64::from(soon.iter().copied().max().unwrap_or(0))
+            })
+            .sum();
+        replicas * tick / 3_600.0
+    }
+}
+
+/// Replicas that carry this load with the service's headroom.
+fn wanted(scenario: &Scenario, load: f64) -> u32 {
+    let headroom = 1.0 + f64::from(scenario.service.headroom_percent) / 100.0;
+    Measure::new(scenario.service.capacity).need(load * headroom).clamp(scenario.service.min, scenario.service.max)
+}
+
+/// A fault that happens once, or a person's order that begins, in this tick.
+fn happens(fault: &Fault, minute: f64, lasts: f64) -> bool {
+    let begins = fault.from >= minute && fault.from < minute + lasts;
+    begins && (fault.to.is_none() || matches!(fault.what, What::Operator(_)))
+}
+
+/// Up to what a scaler answers for.
+struct Bounds {
+    most: f64,
+    /// From, to (minutes), load.
+    pins: Vec<(f64, f64, f64)>,
+}
+
+impl Bounds {
+    fn of(scenario: &Scenario, tick: f64) -> Self {
+        let service = &scenario.service;
+        let load = |replicas: u32| f64::from(replicas) * service.capacity;
+        // When a pin ends, pods must start first.
+        let after = service.start_delay.max(0.0) + 2.0 * tick / 60.0;
+        let pins = scenario
+            .faults
+            .iter()
+            .filter_map(|fault| Some((fault.from, fault.end() + after, load(scenario.pinned(fault.from)?))))
+            .collect();
+        Self { most: load(service.max), pins }
+    }
+
+    fn answerable(&self, sky: &Sky) -> f64 {
+        let pinned = self.pins.iter().filter(|(from, to, _)| (*from..*to).contains(&sky.minute));
+        pinned.map(|(_, _, load)| *load).fold(sky.offered.min(self.most), f64::min)
+    }
+}
+
+/// The moment at which a load that had fallen comes back, and who had kept how much of what it needs then.
+struct Return {
+    at: Option<usize>,
+    need: f64,
+    kept: Vec<f64>,
+}
+
+impl Return {
+    fn of(scenario: &Scenario, offered: &[f64], tick: f64, lanes: usize) -> Self {
+        let falls = |fault: &&Fault| matches!(fault.what, What::Load(LoadFault::Scale { factor, .. }) if factor < 1.0);
+        let end = scenario.faults.iter().filter(falls).map(Fault::end).max_by(f64::total_cmp);
+        let at = end.map(|end| (end * 60.0 / tick).ceil() as usize).filter(|at| *at < offered.len());
+        let soon = at.map(|at| &offered[at..offered.len().min(at + (BACK_WITHIN / tick).ceil() as usize + 1)]);
+        let most = soon.into_iter().flatten().copied().fold(0.0, f64::max);
+        let need = f64::from(Measure::new(scenario.service.capacity).need(most).min(scenario.service.max));
+        Self { at: at.filter(|at| *at > 0), need, kept: vec![0.0; lanes] }
+    }
+
+    fn see(&mut self, at: usize, lanes: &[Lane]) {
+        if self.at == Some(at + 1) {
+            for (kept, lane) in self.kept.iter_mut().zip(lanes) {
+                *kept = f64::from(lane.replicas());
+            }
+        }
+    }
+
+    fn kept(&self, place: usize) -> Option<f64> {
+        let kept = *self.kept.get(place)?;
+        (self.at.is_some() && self.need > 0.0).then(|| 100.0 * kept / self.need)
+    }
+}
+
+/// Seconds that everything runs at the load of minute 0 before it: windows fill, scalers settle.
+const WARM_UP: f64 = 1_500.0;
+
+/// Seconds after its return within which the load is measured that was to be kept for.
+const BACK_WITHIN: f64 = 120.0;
