@@ -1,18 +1,18 @@
-//! The scaler under guard: an HPA whose bounds floorkeeper keeps.
+//! An HPA as an object in the cluster: bounds that people and floorkeeper write while it runs.
 
 use std::sync::Arc;
 
-use floorkeeper_core::{Bounds, Kept, Outcome, Scaler, ScalerBounds};
+use floorkeeper_core::{Kept, Outcome, Scaler, ScalerBounds};
 
-use crate::peers::{Peer, Sight};
+use crate::peers::{Hpa, Peer as _, Sight};
 use crate::sky::Sky;
 use crate::workload::Workload;
 
-/// An HPA and its bounds. The port decides without bounds; they are put on its answer here, because floorkeeper writes
-/// them while it runs. A replica count outside of them is corrected at once, before any metric is read.
+/// An HPA with its bounds and what floorkeeper keeps on it.
 pub(crate) struct Guarded {
-    peer: Box<dyn Peer>,
-    bounds: Bounds,
+    hpa: Hpa,
+    /// As it was created.
+    fresh: Hpa,
     kept: Option<Kept>,
     version: u64,
     news: bool,
@@ -20,19 +20,18 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn new(peer: Box<dyn Peer>, min: u32, max: u32) -> Self {
-        Self { peer, bounds: Bounds { min, max }, kept: None, version: 1, news: true, next: f64::MIN }
+    pub(crate) fn new(hpa: Hpa) -> Self {
+        Self { fresh: hpa.clone(), hpa, kept: None, version: 1, news: true, next: f64::MIN }
     }
 
     pub(crate) fn sync(&mut self, workload: &mut Workload, sky: &Sky, base: &Sight<'_>) {
         if sky.now < self.next {
             return;
         }
-        self.next = sky.now + self.peer.period();
-        let wanted = workload.pods.wanted();
-        let Bounds { min, max } = self.bounds;
-        let to = self.peer.sync(&workload.sight(sky, base)).unwrap_or(wanted).clamp(min.min(max), max);
-        workload.pods.scale(to, sky.now);
+        self.next = sky.now + self.hpa.period();
+        if let Some(to) = self.hpa.sync(&workload.sight(sky, base)) {
+            workload.pods.scale(to, sky.now);
+        }
     }
 
     /// floorkeeper's write.
@@ -40,15 +39,25 @@ impl Guarded {
         if write.lowers && *write.version != *self.version() {
             return Outcome::Conflict;
         }
-        (self.bounds, self.kept) = (write.bounds, write.kept);
+        self.set_bounds(write.bounds.min, write.bounds.max);
+        self.kept = write.kept;
         self.changed();
         Outcome::Done
     }
 
     /// Somebody else's.
     pub(crate) fn edit_minimum(&mut self, to: u32) {
-        self.bounds.min = to;
+        let (_, max) = self.hpa.bounds();
+        self.set_bounds(to, max);
         self.changed();
+    }
+
+    /// The controller behind it starts anew: what it remembered is gone.
+    pub(crate) fn restart(&mut self, at: f64) {
+        let (min, max) = self.hpa.bounds();
+        self.hpa = self.fresh.clone();
+        self.hpa.set_bounds(min, max);
+        self.next = at;
     }
 
     /// Whether it changed since it was last seen.
@@ -58,14 +67,22 @@ impl Guarded {
 
     pub(crate) fn seen(&mut self) -> Scaler {
         self.news = false;
+        let (min, max) = self.hpa.bounds();
         Scaler {
             name: "service".into(),
             uid: "scaler".into(),
             version: self.version(),
-            min: self.bounds.min,
-            max: self.bounds.max,
+            min,
+            max,
             kept: self.kept,
             owned: false,
+        }
+    }
+
+    /// Other bounds are looked at with the next tick, not with the next period.
+    fn set_bounds(&mut self, min: u32, max: u32) {
+        if self.hpa.set_bounds(min, max) {
+            self.next = f64::MIN;
         }
     }
 

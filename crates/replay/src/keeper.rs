@@ -174,14 +174,16 @@ impl Keeper {
                 let found = workload.found(*series, sky);
                 let samples: Vec<Sample> = counter
                     .history(since)
-                    .filter_map(|(at, value)| match workload.pipeline.answer(
-                        crate::pipeline::Found { value: Some(value), at, ..found },
-                        &Sky { now: at, ..sky.clone() },
-                    ) {
-                        floorkeeper_core::Answer::Value(sample) => Some(sample),
-                        floorkeeper_core::Answer::Empty
-                        | floorkeeper_core::Answer::Several(_)
-                        | floorkeeper_core::Answer::Failed(_) => None,
+                    .filter_map(|(at, value)| {
+                        match workload.pipeline.answer(
+                            crate::pipeline::Found { value: Some(value), at, ..found },
+                            &Sky { now: at, ..sky.clone() },
+                        ) {
+                            floorkeeper_core::Answer::Value(sample) => Some(sample),
+                            floorkeeper_core::Answer::Empty
+                            | floorkeeper_core::Answer::Several(_)
+                            | floorkeeper_core::Answer::Failed(_) => None,
+                        }
                     })
                     .collect();
                 self.engine.observe(Event::History(copy.key.clone(), place, samples), at);

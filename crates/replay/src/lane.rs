@@ -1,12 +1,12 @@
 //! A lane: one scaler with workloads of its own under the same sky, measured and judged.
 
-use floorkeeper_core::Policy;
+use floorkeeper_core::{Decision, Policy};
 use floorkeeper_sim::scenario::{Broken, ClusterFault, Fault, Judge, OperatorFault, SourceFault, What};
 use floorkeeper_sim::{Measure, Moment, Report, Scenario};
 
 use crate::guarded::Guarded;
 use crate::keeper::Keeper;
-use crate::peers::{Peer, Sight};
+use crate::peers::{self, Hpa, Peer, Sight, Terms};
 use crate::pipeline::timestamp;
 use crate::scaler::Scaler;
 use crate::sky::Sky;
@@ -26,11 +26,12 @@ pub(crate) struct Lane {
 /// Who writes `spec.replicas`.
 enum Hand {
     Floorkeeper(Box<Keeper>),
-    /// When it looks again, and its bounds.
+    Hpa(Box<Guarded>),
+    /// Any other peer; when it looks again, and what it was told.
     Peer {
-        peer: Box<dyn Peer>,
+        peer: Option<Box<dyn Peer>>,
         next: f64,
-        scenario: Box<Scenario>,
+        terms: Terms,
     },
 }
 
@@ -45,32 +46,27 @@ impl Lane {
         });
         let copies = if scaler.is_floorkeeper() { scenario.copies } else { 1 };
         let spec = &scenario.service;
+        let terms = Terms::from(spec);
         let workload = Workload::new(spec, replicas, start, epoch, remembers);
         let workloads = vec![workload; copies as usize];
         let hand = match scaler {
             Scaler::Floorkeeper | Scaler::FloorkeeperGuard => {
-                let guarded = (0..copies).map(|_| {
-                    (scaler == Scaler::FloorkeeperGuard)
-                        .then(|| Guarded::new(crate::scaler::guarded(scenario), spec.min, spec.max))
-                });
+                let guard = scaler == Scaler::FloorkeeperGuard;
+                let guarded = (0..copies).map(|_| guard.then(|| Guarded::new(Hpa::on_cpu(&terms))));
                 let mut keeper = Keeper::new(policy, guarded.collect(), true);
                 keeper.begin(&workloads, start);
                 Hand::Floorkeeper(Box::new(keeper))
             }
-            Scaler::HpaCpu
-            | Scaler::HpaLoad
-            | Scaler::Keda
+            Scaler::HpaCpu => Hand::Hpa(Box::new(Guarded::new(Hpa::on_cpu(&terms)))),
+            Scaler::HpaLoad => Hand::Hpa(Box::new(Guarded::new(Hpa::on_load(&terms)))),
+            Scaler::Keda
             | Scaler::KedaNullError
             | Scaler::KedaFallback
             | Scaler::KedaFallbackCurrentIfHigher
             | Scaler::Tortoise
             | Scaler::Estafette
             | Scaler::StaticPeak
-            | Scaler::Oracle => Hand::Peer {
-                peer: crate::scaler::peer(scaler, scenario),
-                next: f64::MIN,
-                scenario: Box::new(scenario.clone()),
-            },
+            | Scaler::Oracle => Hand::Peer { peer: peers::peer(scaler.name(), &terms), next: f64::MIN, terms },
         };
         let onset = scenario.fault_span().map_or(0.0, |(from, _)| from);
         let measure = Measure::new(spec.capacity);
@@ -88,8 +84,9 @@ impl Lane {
         }
         match &mut self.hand {
             Hand::Floorkeeper(keeper) => keeper.step(&mut self.workloads, sky, base),
+            Hand::Hpa(hpa) => self.workloads.iter_mut().for_each(|workload| hpa.sync(workload, sky, base)),
             Hand::Peer { peer, next, .. } => {
-                if let Some(workload) = self.workloads.first_mut()
+                if let (Some(workload), Some(peer)) = (self.workloads.first_mut(), peer)
                     && sky.now >= *next
                 {
                     *next = sky.now + peer.period();
@@ -111,11 +108,24 @@ impl Lane {
         self.workloads.first().map_or(0, |workload| workload.pods.wanted())
     }
 
+    /// In service, were the cluster well.
+    pub(crate) fn ready(&self) -> u32 {
+        self.workloads.first().map_or(0, |workload| workload.pods.due())
+    }
+
+    /// floorkeeper's last decision.
+    pub(crate) fn decision(&self) -> Option<&Decision> {
+        match &self.hand {
+            Hand::Floorkeeper(keeper) => keeper.decision(),
+            Hand::Hpa(_) | Hand::Peer { .. } => None,
+        }
+    }
+
     pub(crate) fn report(&self) -> (Report, Vec<Broken>, f64) {
         let report = self.measure.report();
         let alarms = match &self.hand {
             Hand::Floorkeeper(keeper) => keeper.alarms() as usize,
-            Hand::Peer { .. } => 0,
+            Hand::Hpa(_) | Hand::Peer { .. } => 0,
         };
         let broken = self.judge.broken(&report, alarms);
         (report, broken, self.judge.longest_short())
@@ -153,15 +163,16 @@ impl Lane {
                         keeper.foreign_scale(place, workload, *replicas, sky.now);
                     }
                 }
-                Hand::Peer { .. } => {
+                Hand::Hpa(_) | Hand::Peer { .. } => {
                     self.workloads.iter_mut().for_each(|workload| workload.pods.scale(*replicas, sky.now));
                 }
             },
             What::Cluster(ClusterFault::EditMinReplicas { replicas }) => match &mut self.hand {
                 Hand::Floorkeeper(keeper) => keeper.edit_minimum(*replicas, timestamp(self.epoch + sky.now)),
-                Hand::Peer { peer, scenario, .. } => {
-                    scenario.service.min = *replicas;
-                    *peer = crate::scaler::peer(self.scaler, scenario);
+                Hand::Hpa(hpa) => hpa.edit_minimum(*replicas),
+                Hand::Peer { peer, terms, .. } => {
+                    terms.min = *replicas;
+                    *peer = peers::peer(self.scaler.name(), terms);
                 }
             },
             What::Cluster(ClusterFault::ScalerDeleted) => {
@@ -171,7 +182,8 @@ impl Lane {
             }
             What::Cluster(ClusterFault::PolicyRecreated) => match &mut self.hand {
                 Hand::Floorkeeper(keeper) => keeper.recreate(timestamp(self.epoch + sky.now)),
-                Hand::Peer { peer, scenario, .. } => *peer = crate::scaler::peer(self.scaler, scenario),
+                Hand::Hpa(hpa) => hpa.restart(sky.now),
+                Hand::Peer { peer, terms, .. } => *peer = peers::peer(self.scaler.name(), terms),
             },
             What::Operator(OperatorFault::Kill) => self.die(sky, TAKEOVER),
             What::Operator(OperatorFault::Restart) => self.die(sky, HANDOVER),
@@ -180,7 +192,7 @@ impl Lane {
                 let until = timestamp(self.epoch + fault.end() * 60.0);
                 match &mut self.hand {
                     Hand::Floorkeeper(keeper) => keeper.pin(*replicas, now, until),
-                    Hand::Peer { .. } => {
+                    Hand::Hpa(_) | Hand::Peer { .. } => {
                         self.workloads.iter_mut().for_each(|workload| workload.pods.scale(*replicas, sky.now));
                     }
                 }
@@ -198,8 +210,9 @@ impl Lane {
     fn die(&mut self, sky: &Sky, seconds: f64) {
         match &mut self.hand {
             Hand::Floorkeeper(keeper) => keeper.die(sky.now, seconds),
-            Hand::Peer { peer, next, scenario } => {
-                *peer = crate::scaler::peer(self.scaler, scenario);
+            Hand::Hpa(hpa) => hpa.restart(sky.now + seconds),
+            Hand::Peer { peer, next, terms } => {
+                *peer = peers::peer(self.scaler.name(), terms);
                 *next = sky.now + seconds;
             }
         }

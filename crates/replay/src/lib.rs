@@ -12,10 +12,12 @@ mod play;
 mod pods;
 mod record;
 mod scaler;
+mod series;
 mod sky;
 mod store;
 mod workload;
 
-pub use play::{Play, Played, TICK};
+pub use play::{Outcome, Play, Played, TICK};
 pub use record::{Run, Runs, class_name};
 pub use scaler::Scaler;
+pub use series::{Change, LaneSeries, Series, Span};

@@ -8,6 +8,7 @@ use crate::lane::Lane;
 use crate::peers::{Answer, Sight, Truth};
 use crate::record::Run;
 use crate::scaler::Scaler;
+use crate::series::{LaneSeries, Series, Span};
 use crate::sky::Sky;
 
 /// What is played.
@@ -25,6 +26,17 @@ pub struct Play<'a> {
     pub scalers: &'a [Scaler],
     /// Seconds between two ticks: [`TICK`], or the trace's own step where that is longer.
     pub tick: f64,
+    /// Keep what a picture is drawn from.
+    pub series: bool,
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// In the order of the scalers.
+    pub played: Vec<Played>,
+    /// Where it was asked for.
+    pub series: Option<Series>,
 }
 
 /// One run's record, and the conditions that it broke.
@@ -40,7 +52,7 @@ pub const TICK: f64 = 15.0;
 impl Play<'_> {
     /// Plays all minutes.
     #[must_use]
-    pub fn play(&self) -> Vec<Played> {
+    pub fn play(&self) -> Outcome {
         let Self { scenario, trace, .. } = *self;
         let tick = self.tick.max(1.0);
         let ticks = (f64::from(scenario.minutes) * 60.0 / tick).ceil() as usize;
@@ -59,6 +71,7 @@ impl Play<'_> {
         let answers = Bounds::of(scenario, tick);
         let mut returning = Return::of(scenario, &offered, tick, lanes.len());
         let mut once: Vec<&Fault> = Vec::new();
+        let mut series = self.series.then(|| self.begin_series(&offered, tick));
         for step in 0..before as usize + ticks {
             let now = (step as f64 - before) * tick;
             let at = step.saturating_sub(before as usize);
@@ -80,10 +93,27 @@ impl Play<'_> {
             }
             if now >= 0.0 {
                 returning.see(at, &lanes);
+                for (kept, lane) in series.iter_mut().flat_map(|series| &mut series.lanes).zip(&lanes) {
+                    kept.see(sky.minute, lane.replicas(), lane.ready(), lane.decision());
+                }
             }
         }
         let oracle = self.oracle_hours(&offered, tick);
-        lanes.iter().enumerate().map(|(place, lane)| self.record(lane, returning.kept(place), oracle)).collect()
+        let played = lanes.iter().enumerate().map(|(place, lane)| self.record(lane, returning.kept(place), oracle));
+        Outcome { played: played.collect(), series }
+    }
+
+    fn begin_series(&self, offered: &[f64], tick: f64) -> Series {
+        let measure = Measure::new(self.scenario.service.capacity);
+        let span = |fault: &Fault| Span { from: fault.from, to: fault.end(), what: fault.what.name() };
+        Series {
+            epoch: self.scenario.start(),
+            step: tick / 60.0,
+            offered: offered.to_vec(),
+            need: offered.iter().map(|load| measure.need(*load)).collect(),
+            faults: self.scenario.faults.iter().map(span).collect(),
+            lanes: self.scalers.iter().map(|scaler| LaneSeries::new(*scaler)).collect(),
+        }
     }
 
     fn record(&self, lane: &Lane, kept: Option<f64>, oracle: f64) -> Played {

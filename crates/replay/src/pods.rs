@@ -140,7 +140,7 @@ impl Pods {
         if self.oldest_go_first {
             return 0;
         }
-        self.pods.iter().rposition(|pod| !pod.ready).unwrap_or(self.pods.len().saturating_sub(1))
+        self.pods.iter().rposition(|pod| !pod.ready).unwrap_or_else(|| self.pods.len().saturating_sub(1))
     }
 }
 

@@ -3,10 +3,6 @@
 use core::fmt;
 use core::str::FromStr;
 
-use floorkeeper_sim::Scenario;
-
-use crate::peers::{Peer, Sight};
-
 /// One scaler that can be played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scaler {
@@ -82,34 +78,5 @@ impl FromStr for Scaler {
             let names: Vec<&str> = Self::ALL.iter().map(|scaler| scaler.name()).collect();
             format!("no scaler `{text}`; there are {}", names.join(", "))
         })
-    }
-}
-
-/// The peer of this name for a scenario's service.
-pub(crate) fn peer(_scaler: Scaler, scenario: &Scenario) -> Box<dyn Peer> {
-    Box::new(StaticPeak { replicas: scenario.service.max })
-}
-
-/// The HPA that floorkeeper guards.
-pub(crate) fn guarded(scenario: &Scenario) -> Box<dyn Peer> {
-    peer(Scaler::HpaCpu, scenario)
-}
-
-/// As many replicas as are allowed, always.
-struct StaticPeak {
-    replicas: u32,
-}
-
-impl Peer for StaticPeak {
-    fn name(&self) -> &'static str {
-        "static-peak"
-    }
-
-    fn period(&self) -> f64 {
-        15.0
-    }
-
-    fn sync(&mut self, _: &Sight<'_>) -> Option<u32> {
-        Some(self.replicas)
     }
 }

@@ -33,7 +33,7 @@ impl Args {
             let trace = scenario.trace(|path| std::fs::read_to_string(path).map_err(|error| error.to_string()))?;
             for named in &policies {
                 let play = play(&scenario, &trace, named);
-                for played in play.play() {
+                for played in play.play().played {
                     for broken in &played.broken {
                         eprintln!("{name} {} {}: {broken}", named.name, played.run.scaler);
                     }
@@ -55,7 +55,8 @@ fn play<'a>(scenario: &'a Scenario, trace: &'a floorkeeper_sim::Trace, named: &'
         policy: &named.policy,
         policy_name: &named.name,
         seed: 0,
-        scalers: &[Scaler::Floorkeeper, Scaler::StaticPeak],
+        scalers: &Scaler::ALL,
         tick: TICK,
+        series: false,
     }
 }
