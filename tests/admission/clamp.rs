@@ -15,8 +15,10 @@ pub(crate) async fn a_deploy_with_stale_replicas_rolls_out_and_keeps_the_floor(c
     assert!(client_side.done, "{}", client_side.aloud);
     assert_eq!((town.image().await?.as_str(), town.replicas().await?), ("web:2", 6));
 
-    let ways: [(&str, &[&str]); 2] =
-        [("web:3", &["--server-side", "--force-conflicts"]), ("web:4", &["--server-side", "--field-manager=argocd", "--force-conflicts"])];
+    let ways: [(&str, &[&str]); 2] = [
+        ("web:3", &["--server-side", "--force-conflicts"]),
+        ("web:4", &["--server-side", "--field-manager=argocd", "--force-conflicts"]),
+    ];
     for (image, way) in ways {
         let up = town.scale(10, &[]).await?;
         assert!(up.done, "{}", up.aloud);

@@ -9,9 +9,13 @@ use crate::town::{FLOORKEEPER, Town};
 pub(crate) async fn an_explicit_scale_down_is_refused(cluster: &Cluster) -> Result<()> {
     let town = Town::open(cluster, "refused", Some("clamp")).await?;
     let said = town.refuses(2, &[]).await?;
-    for word in
-        ["deployments.apps/web", "floor of 6", "ScalingPolicy web-policy", "UnusualFall", "kubectl floorkeeper override"]
-    {
+    for word in [
+        "deployments.apps/web",
+        "floor of 6",
+        "ScalingPolicy web-policy",
+        "UnusualFall",
+        "kubectl floorkeeper override",
+    ] {
         assert!(said.contains(word), "the refusal names {word}: {said}");
     }
     // A Scale of zero has no `replicas` at all: the rule must not stumble over it.
@@ -72,7 +76,8 @@ pub(crate) async fn floorkeeper_itself_is_refused_and_never_clamped(cluster: &Cl
     town.refuses(2, &FLOORKEEPER).await?;
     assert_eq!(town.replicas().await?, 10);
     // But for its probe: a dry run under a name of its own.
-    let patch = ["patch", "deployment/web", "--subresource=scale", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"];
+    let patch =
+        ["patch", "deployment/web", "--subresource=scale", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"];
     let probe = [&patch[..], &["--dry-run=server", "--field-manager=floorkeeper-clamp-probe"]].concat();
     let said = town.kubectl(&probe, &FLOORKEEPER).await?;
     assert!(said.done, "{}", said.aloud);

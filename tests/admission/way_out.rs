@@ -29,7 +29,8 @@ pub(crate) async fn the_command_of_the_refusal_works(cluster: &Cluster) -> Resul
 }
 
 async fn run_as_olga(cluster: &Cluster, command: &[&str]) -> Result<(bool, String)> {
-    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "olga", "namespace": "glass"}});
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "olga", "namespace": "glass"}});
     cluster.apply(&account.to_string()).await?;
     let token = cluster.service_account_token("glass", "olga").await?;
     let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig_with_token("olga", &token)?.display());
@@ -51,7 +52,10 @@ pub(crate) async fn break_glass_passes_the_clamp_too(cluster: &Cluster) -> Resul
 /// cluster-admin holds every verb there is, and is refused all the same.
 pub(crate) async fn it_takes_intent_not_permission(cluster: &Cluster) -> Result<()> {
     let town = Town::open(cluster, "intent", Some("clamp")).await?;
-    for by in [&[] as &[&str], &["--as=system:serviceaccount:argocd:argocd-application-controller", "--as-group=system:masters"]] {
+    for by in [
+        &[] as &[&str],
+        &["--as=system:serviceaccount:argocd:argocd-application-controller", "--as-group=system:masters"],
+    ] {
         town.refuses(2, by).await?;
     }
     Ok(())
@@ -68,9 +72,8 @@ pub(crate) async fn a_terminating_namespace_is_let_go(cluster: &Cluster) -> Resu
         Ok(())
     })
     .await?;
-    let said = town
-        .kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":1}}"], &[])
-        .await?;
+    let said =
+        town.kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":1}}"], &[]).await?;
     assert!(said.done && said.aloud.is_empty(), "{said:?}");
     assert_eq!(town.replicas().await?, 1);
     let said = town.kubectl(&["delete", "floortable", "floors"], &[]).await?;
@@ -84,7 +87,8 @@ pub(crate) async fn a_missing_kind_lets_writes_pass(cluster: &mut Cluster) -> Re
     town.refuses(2, &[]).await?;
     cluster.kubectl(["delete", "crd", "floortables.floorkeeper.dev", "--wait=false"]).await?;
     eventually("the CRD is gone", WITHIN, || async {
-        let left = cluster.kubectl(["get", "crd", "floortables.floorkeeper.dev", "--ignore-not-found", "-o", "name"]).await?;
+        let left =
+            cluster.kubectl(["get", "crd", "floortables.floorkeeper.dev", "--ignore-not-found", "-o", "name"]).await?;
         ensure!(left.is_empty(), "{left}");
         Ok(())
     })
