@@ -3,6 +3,8 @@
 
 #[path = "admission/clamp.rs"]
 mod clamp;
+#[path = "admission/dead.rs"]
+mod dead;
 #[path = "admission/floor.rs"]
 mod floor;
 #[path = "admission/modes.rs"]
@@ -55,4 +57,9 @@ async fn every_rule_on_a_real_api_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_1_36_nothing_is_clamped_and_explicit_orders_are_refused() {
     older::on_1_35().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_goes_below_the_floor_with_floorkeeper_dead() {
+    dead::nothing_goes_below_the_floor().await.unwrap();
 }

@@ -76,12 +76,29 @@ pub mod limited {
     pub const TOO_MANY_REPLICAS: &str = "TooManyReplicas";
 }
 
-/// Reasons of `Enforced`.
+/// Reasons of `Enforced`. Where it is not `True`, floorkeeper still puts back what is written below the floor.
 pub mod enforced {
-    /// Raises and undoes only: no admission policy stands.
+    /// The namespace does not ask for it.
     pub const BY_WATCH: &str = "ByWatch";
+    /// A dry-run write below the floor was refused, and one of a scaler was raised.
     pub const BY_ADMISSION: &str = "ByAdmission";
+    /// The namespace asks for a clamp, and nothing clamps: Kubernetes before 1.36, or the policy is missing.
     pub const PARTIAL: &str = "Partial";
+    /// The namespace asks for refusals only.
+    pub const DENY_ONLY: &str = "DenyOnly";
+    /// The namespace asks for warnings only.
+    pub const WARN_ONLY: &str = "WarnOnly";
+    /// The namespace asks for something that there is not.
+    pub const LABEL_NOT_UNDERSTOOD: &str = "LabelNotUnderstood";
+    /// The namespace asks for it, and a dry-run write below the floor was let in.
+    pub const POLICY_MISSING: &str = "PolicyMissing";
+    /// The admission policies do not name this kind of workload.
+    pub const KIND_NOT_COVERED: &str = "KindNotCovered";
+    pub const CHECKING: &str = "Checking";
+    /// No workload of the namespace has a floor above zero.
+    pub const NOTHING_TO_TRY: &str = "NothingToTry";
+    /// The dry run ended in another way.
+    pub const TRIAL_FAILED: &str = "TrialFailed";
     /// Mode Observe writes nothing.
     pub const OBSERVE: &str = "Observe";
 }

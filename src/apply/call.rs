@@ -70,7 +70,9 @@ impl From<kube::Error> for Trouble {
             kube::Error::Api(status) => status,
             other => return Self::Other(other.to_string()),
         };
-        if status.is_conflict() || status.is_already_exists() {
+        // The API server still enforces the floor of a moment ago: its cache of the table is milliseconds behind.
+        let behind = status.is_forbidden() && status.message.contains(FLOOR_POLICY);
+        if status.is_conflict() || status.is_already_exists() || behind {
             Self::Conflict(status.message)
         } else if status.is_not_found() {
             Self::NotFound(status.message)
@@ -86,6 +88,11 @@ impl From<kube::Error> for Trouble {
     }
 }
 
+/// The admission policy that keeps the floor said no.
+pub(super) fn refused_by_our_floor(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Conflict(message) if message.contains(FLOOR_POLICY))
+}
+
 /// Runs one call under [`LIMIT`].
 pub(super) async fn call<T>(future: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
     match timeout(LIMIT, future).await {
@@ -98,3 +105,6 @@ pub(super) async fn call<T>(future: impl Future<Output = kube::Result<T>>) -> Re
 /// A healthy API server answers in milliseconds; one that needs longer than this is better asked again, because the
 /// decision behind the write grows old meanwhile.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// Its name in deploy/admission/floor.yaml, in quotes as the API server puts them.
+const FLOOR_POLICY: &str = "'floorkeeper-floor'";

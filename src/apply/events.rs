@@ -110,6 +110,7 @@ fn action(notice: &Notice) -> &'static str {
         Notice::Held { .. } => "HoldFloor",
         Notice::HoldEnded { .. } => "EndHold",
         Notice::Overwritten { .. } => "RestoreFloor",
+        Notice::Clamped { .. } => "ReportClamp",
         Notice::Contested { .. } => "ReportContest",
         Notice::StepUndone { .. } => "UndoStep",
         Notice::Limited { .. } => "LimitFloor",
@@ -126,6 +127,7 @@ fn action(notice: &Notice) -> &'static str {
 fn is_warning(notice: &Notice) -> bool {
     match notice {
         Notice::Overwritten { .. }
+        | Notice::Clamped { .. }
         | Notice::Contested { .. }
         | Notice::StepUndone { .. }
         | Notice::Limited { .. }

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod call;
+mod enforcement;
 mod events;
 mod floors;
 mod kept;
@@ -16,6 +17,7 @@ mod row;
 mod status;
 mod writer;
 
+pub use self::enforcement::{Enforcement, Trial, Wish};
 pub use self::events::Events;
 pub use self::kept::{KEPT, kept};
 pub use self::kinds::Kinds;

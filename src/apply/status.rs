@@ -4,11 +4,13 @@
 //! `/metrics`, and a fleet at rest writes nothing.
 
 mod conditions;
+mod enforced;
 mod news;
 
 use floorkeeper_core::{Action, Decision, Notice, Overwritten, Policy, Reading, SignalView, Timestamp, Trust};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::enforcement::Enforcement;
 use crate::api::{
     ActionKind, BidStatus, DemandStatus, DoubtStatus, FloorStatus, LastAction, OverrideAction, OverrideInForce,
     PriceStatus, Quantity, ReplicasStatus, ScalingPolicy, ScalingPolicyStatus, SignalStatus, Span, TrustLevel,
@@ -23,6 +25,8 @@ pub struct Told<'a> {
     pub spec: Option<&'a Policy>,
     /// What was done since the status before, the newest first.
     pub actions: &'a [LastAction],
+    /// Whether the API server itself keeps the floor.
+    pub enforcement: &'a Enforcement,
     pub now: Timestamp,
 }
 
@@ -95,7 +99,8 @@ pub fn action(notice: &Notice, at: Timestamp) -> Option<LastAction> {
             (ActionKind::Undone, *found, *floor)
         }
         Notice::StepUndone { from, to } => (ActionKind::TakenBack, *to, *from),
-        Notice::Held { .. }
+        Notice::Clamped { .. }
+        | Notice::Held { .. }
         | Notice::HoldEnded { .. }
         | Notice::Contested { .. }
         | Notice::Limited { .. }

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use floorkeeper_core::{Engine, Event, Outcome, PolicyKey, TargetKey, Timestamp, Write};
+use floorkeeper_core::{Engine, Event, Notice, Outcome, PolicyKey, TargetKey, Timestamp, Write};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -134,6 +134,7 @@ where
                 self.heard.entry(key.clone()).or_insert(heard);
                 self.world.take_target(key, target, events);
             }
+            Input::Clamped(target, asked, kept, by) => self.clamped(&target, &Notice::Clamped { asked, kept, by }, now),
             Input::Scaler(name, scaler) => self.world.take_scaler(name, scaler, events),
             Input::Table { namespace, rows } => self.world.take_table(namespace, rows, events),
             Input::Awaited(store) => self.world.await_store(store),
@@ -154,6 +155,19 @@ where
             self.engine = Some(Engine::new(epoch));
             self.vitals.waits_for(BTreeSet::new());
             self.metrics.leading(true);
+        }
+    }
+
+    /// What the API server did on its own is told as if the engine had told it.
+    fn clamped(&self, target: &TargetKey, notice: &Notice, now: Timestamp) {
+        // Before everything is known it is an old note.
+        if self.engine.is_none() {
+            return;
+        }
+        for (policy, spec) in self.world.policies_of(target) {
+            self.metrics.noticed(notice);
+            let (policy, spec, notice) = (policy.clone(), Some(Arc::clone(spec)), notice.clone());
+            self.reports.tell(Told { policy, spec, notice, at: now });
         }
     }
 

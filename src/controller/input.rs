@@ -20,6 +20,8 @@ pub(super) enum Input {
     History(PolicyKey, usize, Vec<Sample>),
     /// A workload was seen or is gone, and when this process heard of it.
     Target(TargetKey, Option<Target>, Instant),
+    /// A workload carries the note of a clamp that was not seen before: asked, kept, by whom.
+    Clamped(TargetKey, u32, u32, Arc<str>),
     /// A scaler was seen (`Some`) or is gone.
     Scaler(ScalerName, Option<Scaler>),
     Table {

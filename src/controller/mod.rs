@@ -10,10 +10,12 @@ mod client;
 mod clock;
 mod desk;
 mod driver;
+mod enforcement;
 mod input;
 mod kinds;
 mod lanes;
 mod overrides;
+mod permits;
 mod registry;
 mod reports;
 mod scribe;
@@ -37,6 +39,7 @@ use tracing::info;
 
 use self::desk::Desk;
 use self::driver::Driver;
+use self::enforcement::Enforcements;
 use self::input::Input;
 use self::reports::Reports;
 use self::scribe::Scribe;
@@ -81,7 +84,8 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         async move { writer.carry_out(&write).await }
     };
     let events = Events::start(client.clone(), instance(), Arc::clone(&metrics));
-    let scribe = Scribe::new(views, events);
+    let (_permits, permitted) = permits::watch(&client);
+    let scribe = Scribe::new(views.clone(), events, Enforcements::new(views, permitted));
     let desk = Desk {
         client,
         namespace,

@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::clock::now;
+use super::enforcement::{Enforcements, Touched};
 use super::registry::About;
 use super::reports::{News, Reports, Told};
 use crate::api::{LastAction, ScalingPolicy, ScalingPolicyStatus};
-use crate::apply::{self, Events, Writer};
+use crate::apply::{self, Enforcement, Events, Writer};
 
 /// The one task that writes statuses.
 pub(super) struct Scribe {
@@ -29,6 +30,7 @@ pub(super) struct Scribe {
     writing: JoinSet<(PolicyKey, Outcome)>,
     /// HPAs of our own being created, brought in line or deleted.
     keeping: JoinSet<(PolicyKey, Outcome)>,
+    enforcements: Enforcements,
 }
 
 /// What there is to say about one policy.
@@ -50,7 +52,7 @@ struct Page {
 }
 
 impl Scribe {
-    pub(super) fn new(writer: Writer, events: Events) -> Self {
+    pub(super) fn new(writer: Writer, events: Events, enforcements: Enforcements) -> Self {
         Self {
             writer,
             events,
@@ -59,6 +61,7 @@ impl Scribe {
             later: BTreeMap::new(),
             writing: JoinSet::new(),
             keeping: JoinSet::new(),
+            enforcements,
         }
     }
 
@@ -70,6 +73,7 @@ impl Scribe {
                 news = reports.next(), if !reports.closed() => self.take(news),
                 Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => self.ended(ended),
                 Some(ended) = self.keeping.join_next(), if !self.keeping.is_empty() => self.kept(ended),
+                touched = self.enforcements.next() => self.look_again(&touched),
                 () = tokio::time::sleep(again) => {}
             }
             if reports.closed() {
@@ -98,7 +102,9 @@ impl Scribe {
                     page.about = Some(about);
                 }
                 None => {
-                    self.pages.remove(&policy);
+                    if let Some((_, spec)) = self.pages.remove(&policy).and_then(|page| page.decision) {
+                        self.enforcements.forget(&spec.target);
+                    }
                     self.open.remove(&policy);
                 }
             }
@@ -114,6 +120,7 @@ impl Scribe {
             self.open(policy).problem = problem;
         }
         for (policy, decided) in decisions {
+            self.enforcements.consider(&decided.1, &decided.0);
             self.open(policy).decision = Some(decided);
         }
         for told in notices {
@@ -140,6 +147,15 @@ impl Scribe {
         self.pages.entry(policy).or_default()
     }
 
+    /// Whether the API server keeps their floors is known otherwise now.
+    fn look_again(&mut self, touched: &Touched) {
+        let concerned = self.pages.keys().filter(|policy| match touched {
+            Touched::Everywhere => true,
+            Touched::Namespace(namespace) => policy.namespace == *namespace,
+        });
+        self.open.extend(concerned.cloned());
+    }
+
     fn retry(&mut self) {
         let waiting = self.later.split_off(&now());
         let due = std::mem::replace(&mut self.later, waiting);
@@ -159,7 +175,8 @@ impl Scribe {
             if let Some(work) = page.own_hpa_work(now()) {
                 self.keeping.spawn(work.carry_out(self.writer.clone(), policy.clone()));
             }
-            let Some((about, status)) = page.new_status() else { continue };
+            let enforcement = page.decision.as_ref().map(|(_, spec)| self.enforcements.of(&spec.target));
+            let Some((about, status)) = page.new_status(&enforcement.unwrap_or_default()) else { continue };
             page.writing = true;
             page.actions.clear();
             page.written = Some(Arc::clone(&status));
@@ -231,7 +248,7 @@ impl Page {
     }
 
     /// The status to write, if it says something new.
-    fn new_status(&mut self) -> Option<(About, Arc<ScalingPolicyStatus>)> {
+    fn new_status(&mut self, enforcement: &Enforcement) -> Option<(About, Arc<ScalingPolicyStatus>)> {
         let about = self.about.clone()?;
         // Our own last word, until the watch brings it or something else.
         if self.written.is_some() && self.written == about.status {
@@ -241,7 +258,8 @@ impl Page {
         let status = match (&self.problem, &self.decision) {
             (Some(problem), _) => apply::refused(&about.object, before, problem, now())?,
             (None, Some((decision, spec))) => {
-                let told = apply::Told { decision, spec: Some(spec), actions: &self.actions, now: now() };
+                let actions = &self.actions;
+                let told = apply::Told { decision, spec: Some(spec), actions, enforcement, now: now() };
                 apply::status(&about.object, before, &told)?
             }
             (None, None) => return None,

@@ -41,6 +41,20 @@ pub(super) async fn watch<K, T>(
     kind: &str,
     vitals: &Vitals,
     messages: mpsc::Sender<T>,
+    say: impl FnMut(Seen<K>, &mut Vec<T>),
+) where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    watch_selected(api, kind, watcher::Config::default(), vitals, messages, say).await;
+}
+
+/// [`watch`] of what is selected by labels or fields. What no longer has the label is told as gone.
+pub(super) async fn watch_selected<K, T>(
+    api: Api<K>,
+    kind: &str,
+    selected: watcher::Config,
+    vitals: &Vitals,
+    messages: mpsc::Sender<T>,
     mut say: impl FnMut(Seen<K>, &mut Vec<T>),
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -51,7 +65,7 @@ pub(super) async fn watch<K, T>(
     let mut pause = FIRST_PAUSE;
     let mut out = Vec::new();
     let mut said = None;
-    let mut events = pin!(watcher(api, watcher::Config::default().timeout(SERVER_ENDS_AFTER)));
+    let mut events = pin!(watcher(api, selected.timeout(SERVER_ENDS_AFTER)));
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => {

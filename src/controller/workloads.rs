@@ -24,9 +24,14 @@ pub(super) async fn watch_targets(client: Client, kind: Resolved, vitals: Arc<Vi
     let Resolved { resource, api, paths, .. } = kind;
     let name = Arc::clone(&resource);
     let api: Api<DynamicObject> = Api::all_with(client, &api);
+    // The notes of clamps that were told, of the few workloads that have one.
+    let mut notes: HashMap<Id, String> = HashMap::new();
     watch(api, &name, &vitals, inputs, move |seen, out| {
         let heard = instant();
         let key = |Id { namespace, name }| TargetKey { namespace, resource: Arc::clone(&resource), name };
+        if let Some((id, asked, kept, by)) = new_clamp(&seen, &mut notes) {
+            out.push(Input::Clamped(key(id), asked, kept, by));
+        }
         out.push(match seen {
             Seen::There(id, object) => Input::Target(key(id), Some(observe::target(&resource, &object, &paths)), heard),
             Seen::Gone(id) => Input::Target(key(id), None, heard),
@@ -35,6 +40,36 @@ pub(super) async fn watch_targets(client: Client, kind: Resolved, vitals: Arc<Vi
         });
     })
     .await;
+}
+
+/// The note of a clamp, if it was not there before. The note is the API server's, but anybody may write one: what can't be
+/// read is left alone.
+fn new_clamp(seen: &Seen<DynamicObject>, notes: &mut HashMap<Id, String>) -> Option<(Id, u32, u32, Arc<str>)> {
+    #[derive(serde::Deserialize)]
+    struct Note {
+        asked: u32,
+        kept: u32,
+        by: String,
+    }
+    match seen {
+        Seen::There(id, object) => {
+            let Some(text) = object.annotations().get(CLAMPED) else {
+                notes.remove(id);
+                return None;
+            };
+            if notes.get(id) == Some(text) {
+                return None;
+            }
+            notes.insert(id.clone(), text.clone());
+            let Note { asked, kept, by } = serde_json::from_str(text).ok()?;
+            Some((id.clone(), asked, kept, by.into()))
+        }
+        Seen::Gone(id) => {
+            notes.remove(id);
+            None
+        }
+        Seen::Listed | Seen::Refused => None,
+    }
 }
 
 /// Watches all HPAs until the task is aborted.
@@ -100,3 +135,6 @@ fn owner(hpa: &HorizontalPodAutoscaler) -> Option<PolicyKey> {
     let owner = hpa.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     Some(PolicyKey::new(hpa.metadata.namespace.as_deref()?, &owner.name))
 }
+
+/// The annotation that deploy/admission/clamp.yaml sets.
+const CLAMPED: &str = "floorkeeper.dev/clamped";

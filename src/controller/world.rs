@@ -62,6 +62,11 @@ impl World {
         self.policies.get(key)
     }
 
+    /// The policies that name a workload as their target.
+    pub(super) fn policies_of(&self, target: &TargetKey) -> impl Iterator<Item = (&PolicyKey, &Arc<Policy>)> {
+        self.policies.iter().filter(move |(_, policy)| policy.target == *target)
+    }
+
     /// A policy is new or changed.
     pub(super) fn take_policy(&mut self, key: PolicyKey, policy: Arc<Policy>, events: &mut Vec<Event>) {
         let before = self.policies.insert(key.clone(), Arc::clone(&policy));

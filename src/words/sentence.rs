@@ -210,6 +210,9 @@ pub fn notice(notice: &Notice, policy: Option<&Policy>) -> String {
         Notice::Overwritten { what: Overwritten::ScalerMinimum, found, floor } => {
             format!("Somebody set the scaler's minReplicas to {found}, below the floor of {floor}; put back")
         }
+        Notice::Clamped { asked, kept, by } => format!(
+            "{by} asked for {asked} replicas, the API server kept {kept}: the floor; leave spec.replicas out of the manifest"
+        ),
         Notice::Contested { undos } => {
             format!(
                 "{undos} writes below the floor were put back within ten minutes: find the other writer, or order a FloorOverride"

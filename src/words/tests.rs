@@ -81,6 +81,7 @@ fn notices() -> Vec<Notice> {
         Notice::Held { floor: 6, hold: Hold::NoTarget },
         Notice::HoldEnded { floor: 6 },
         Notice::Overwritten { what: Overwritten::ScalerMinimum, found: 1, floor: 6 },
+        Notice::Clamped { asked: 2, kept: 6, by: "argocd".into() },
         Notice::Contested { undos: 3 },
         Notice::StepUndone { from: 9, to: 7 },
         Notice::Limited { wanted: 14, max: 10 },

@@ -125,6 +125,7 @@ pub fn notice_reason(notice: &Notice) -> &'static str {
         Notice::Held { .. } => "FloorHeld",
         Notice::HoldEnded { .. } => "HoldEnded",
         Notice::Overwritten { .. } => "FloorOverwritten",
+        Notice::Clamped { .. } => "WriteClamped",
         Notice::Contested { .. } => "Contested",
         Notice::StepUndone { .. } => "StepUndone",
         Notice::Limited { .. } => "ScalingLimited",

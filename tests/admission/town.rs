@@ -93,7 +93,9 @@ impl<'a> Town<'a> {
     }
 
     pub(crate) async fn apply(&self, manifest: &Value, args: &[&str], by: &[&str]) -> Result<Said> {
-        let file = self.cluster.directory().join(format!("{}.json", self.namespace));
+        // Several may apply at once.
+        let name = format!("{}-{}-{}.json", self.namespace, manifest["kind"].as_str().unwrap_or_default(), args.len());
+        let file = self.cluster.directory().join(name);
         std::fs::write(&file, manifest.to_string())?;
         let file = format!("--filename={}", file.display());
         self.kubectl(&[&["apply", &file], args].concat(), by).await

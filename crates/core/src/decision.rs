@@ -264,6 +264,12 @@ pub enum Notice {
         found: u32,
         floor: u32,
     },
+    /// A write below the floor was raised to it by the API server itself. `by`: who wrote.
+    Clamped {
+        asked: u32,
+        kept: u32,
+        by: Arc<str>,
+    },
     Contested {
         undos: u32,
     },

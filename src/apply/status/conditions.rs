@@ -8,20 +8,19 @@ use std::time::Duration;
 use floorkeeper_core::{Decision, Problem, Reading, Timestamp, Trust, Unknown};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Told, time};
+use super::{Told, enforced, time};
 use crate::api::conditions::{
-    CONTESTED, ENFORCED, FLOOR_HOLDING, READY, SCALING_LIMITED, TRUSTED, contested, enforced, holding, limited, ready,
-    trusted,
+    CONTESTED, FLOOR_HOLDING, READY, SCALING_LIMITED, TRUSTED, contested, holding, limited, ready, trusted,
 };
 use crate::api::{Mode, ScalingPolicy, ScalingPolicyStatus};
 use crate::words;
 
 /// What one condition says.
-struct Says {
-    kind: &'static str,
-    status: &'static str,
-    reason: &'static str,
-    message: String,
+pub(super) struct Says {
+    pub(super) kind: &'static str,
+    pub(super) status: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 pub(super) fn of(policy: &ScalingPolicy, before: Option<&ScalingPolicyStatus>, told: &Told<'_>) -> Vec<Condition> {
@@ -30,7 +29,7 @@ pub(super) fn of(policy: &ScalingPolicy, before: Option<&ScalingPolicyStatus>, t
         Some(trust(told)),
         Some(hold(told)),
         Some(limit(told.decision)),
-        Some(enforcement(policy.spec.mode)),
+        Some(enforced::says(policy.spec.mode, told.enforcement)),
         Some(contest(told.decision)),
         stalled(told),
     ];
@@ -168,19 +167,6 @@ fn limit(decision: &Decision) -> Says {
     }
 }
 
-fn enforcement(mode: Mode) -> Says {
-    let (status, reason, message) = match mode {
-        Mode::Observe => (FALSE, enforced::OBSERVE, "mode Observe enforces nothing: choose Guard or Autoscale"),
-        Mode::Guard | Mode::Autoscale => (
-            UNKNOWN,
-            enforced::BY_WATCH,
-            "floorkeeper puts back what is written below the floor; whether the API server itself refuses such writes \
-             was not checked",
-        ),
-    };
-    Says { kind: ENFORCED, status, reason, message: message.to_owned() }
-}
-
 fn contest(decision: &Decision) -> Says {
     match decision.contested {
         Some(undos) => Says {
@@ -237,9 +223,9 @@ fn condition(says: Says, policy: &ScalingPolicy, before: Option<&ScalingPolicySt
     }
 }
 
-const TRUE: &str = "True";
-const FALSE: &str = "False";
-const UNKNOWN: &str = "Unknown";
+pub(super) const TRUE: &str = "True";
+pub(super) const FALSE: &str = "False";
+pub(super) const UNKNOWN: &str = "Unknown";
 
 /// kstatus' word for "only an edit helps".
 const STALLED: &str = "Stalled";

@@ -52,7 +52,7 @@ fn calm() -> Decision {
 }
 
 fn told(decision: &Decision, now: Timestamp) -> Told<'_> {
-    Told { decision, spec: None, actions: &[], now }
+    Told { decision, spec: None, actions: &[], enforcement: &Enforcement::NotAsked, now }
 }
 
 fn first(decision: &Decision) -> ScalingPolicyStatus {
@@ -75,7 +75,7 @@ fn a_calm_policy() {
     assert_eq!(says(&status, TRUSTED), ("True", "EvidenceComplete"));
     assert_eq!(says(&status, FLOOR_HOLDING), ("False", "ReadyForNewScale"));
     assert_eq!(says(&status, SCALING_LIMITED), ("False", "DesiredWithinRange"));
-    assert_eq!(says(&status, ENFORCED), ("Unknown", "ByWatch"));
+    assert_eq!(says(&status, ENFORCED), ("False", "ByWatch"));
     assert_eq!(says(&status, CONTESTED), ("False", "NoOtherWriter"));
     assert_eq!(status.observed_generation, Some(3));
     assert_eq!(status.why.as_deref(), Some("LiveDemand"));

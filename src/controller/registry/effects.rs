@@ -58,6 +58,7 @@ impl Effects {
             Input::Observed(..)
             | Input::History(..)
             | Input::Target(..)
+            | Input::Clamped(..)
             | Input::Scaler(..)
             | Input::Wrote(..)
             | Input::Refused(_) => 8,

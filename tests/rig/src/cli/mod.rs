@@ -1,5 +1,6 @@
 //! The subcommands of `rig`, one file each.
 
+mod admission_cost;
 mod build;
 mod demo;
 mod down;
@@ -32,6 +33,7 @@ enum Command {
     Soak(soak::Soak),
     Reaction(reaction::Reaction),
     Scale(scale::Scale),
+    AdmissionCost(admission_cost::AdmissionCost),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -46,6 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Soak(soak) => soak.run().await,
             Command::Reaction(reaction) => reaction.run().await,
             Command::Scale(scale) => scale.run().await,
+            Command::AdmissionCost(cost) => cost.run().await,
         }
     })
 }
@@ -57,6 +60,7 @@ Examples:
   cargo rig down               stop it; nothing stays behind
   cargo rig reaction           how long a write below the floor stands
   cargo rig scale              what a thousand policies cost
+  cargo rig admission-cost     what the admission policies add to a write
   cargo rig build              only build the programs, for instance in a CI image
 
 Programs are built with Go once, into $FLOORKEEPER_CACHE (default: ~/.cache/floorkeeper).";

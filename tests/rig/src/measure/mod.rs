@@ -1,9 +1,11 @@
 //! What floorkeeper costs and how fast it is, on a real control plane: numbers, not verdicts.
 
+mod admission;
 mod reaction;
 mod scale;
 mod usage;
 
+pub use admission::{Cost, Costs, Place, admission_cost};
 pub use reaction::{Reaction, Reactions, reaction};
 pub use scale::{Scale, Scaled, scale};
 

@@ -92,7 +92,7 @@ fn own(cluster: &Cluster) -> Result<Vec<f64>> {
 }
 
 /// The nearest rank: the value that this share of all does not pass. Sorts.
-fn percentile(values: &mut [f64], share: f64) -> f64 {
+pub(super) fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let rank = (share * values.len() as f64).ceil() as usize;
     values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
