@@ -11,6 +11,7 @@ mod pipeline;
 mod play;
 mod pods;
 mod record;
+pub mod report;
 mod scaler;
 mod series;
 mod sky;
