@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::core::Request;
 use serde_json::{Value, json};
 
 use super::find::CLAMPED;
-use super::plan::{Act, Step, Thing};
+use super::plan::{Act, Stage, Step, Thing};
 use crate::apply;
 use crate::cli::reach::Cluster;
 use crate::cli::trouble::Trouble;
@@ -17,7 +17,10 @@ use crate::cli::trouble::Trouble;
 pub(super) async fn act(cluster: &Cluster, step: &Step) -> Result<(), String> {
     match &step.act {
         Act::Stop(thing) => stop(cluster, thing).await,
-        Act::Delete(thing) => delete(cluster, thing).await.map_err(|trouble| trouble.to_string()),
+        Act::Delete(thing) => {
+            delete(cluster, thing).await.map_err(|trouble| trouble.to_string())?;
+            if step.stage == Stage::Kinds { gone(cluster, thing).await } else { Ok(()) }
+        }
         Act::GiveBack(hpa) => give_back(cluster, hpa).await,
         Act::Unmark(thing) => {
             let body = json!({"metadata": {"annotations": {CLAMPED: null}}});
@@ -71,6 +74,22 @@ async fn delete(cluster: &Cluster, thing: &Thing) -> Result<(), Trouble> {
     match cluster.send::<Value>(request, &format!("delete {}", thing.says())).await {
         Ok(_) | Err(Trouble::NotFound) => Ok(()),
         Err(trouble) => Err(trouble),
+    }
+}
+
+/// A kind ends when its last object has: only then may it be installed again.
+async fn gone(cluster: &Cluster, thing: &Thing) -> Result<(), String> {
+    let mut left = STOPS_WITHIN;
+    loop {
+        let request = Request::new(&*thing.path).get(&thing.name, &GetParams::default());
+        match cluster.send::<Value>(request, &format!("get {}", thing.says())).await {
+            Err(Trouble::NotFound) => return Ok(()),
+            Ok(_) if left.is_zero() => return Err(format!("still there after {} s", STOPS_WITHIN.as_secs())),
+            Ok(_) => {}
+            Err(trouble) => return Err(trouble.to_string()),
+        }
+        tokio::time::sleep(PAUSE).await;
+        left = left.saturating_sub(PAUSE);
     }
 }
 
