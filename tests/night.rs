@@ -148,6 +148,12 @@ async fn kubectl_finds_us(cluster: &Cluster) -> Result<()> {
     let said = kubectl.args(["floorkeeper", "status", "-n", "shop"]).output().await?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     ensure!(said.contains("why: kubectl floorkeeper explain web -n shop"), "{said}");
+    let completer = plugins.join("kubectl_complete-floorkeeper");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_floorkeeper"), &completer)?;
+    let mut completer = tokio::process::Command::new(completer);
+    completer.env("KUBECONFIG", cluster.kubeconfig());
+    let said = completer.args(["explain", "-n", "shop", "w"]).output().await?;
+    ensure!(said.stdout == b"web\n:4\n", "{}", String::from_utf8_lossy(&said.stdout));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod adopt;
 mod ago;
 mod check;
+mod complete;
 mod completions;
 pub mod crds;
 mod doctor;
@@ -52,6 +53,12 @@ impl Cli {
     /// Reads the arguments of this process; ends it where they are wrong, or ask for help.
     #[must_use]
     pub fn read() -> Self {
+        if is_called(complete::FILE) {
+            let words: Vec<String> =
+                std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            complete::answer(&words);
+            std::process::exit(0);
+        }
         let mut command = named(Self::command(), program());
         let matches = command.get_matches_mut();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
@@ -77,10 +84,12 @@ impl Cli {
 
 /// How the person called us: as a plugin of kubectl (a file named `kubectl-floorkeeper`), or by our own name.
 fn program() -> &'static str {
+    if is_called(PLUGIN_FILE) { PLUGIN } else { NAME }
+}
+
+fn is_called(file: &str) -> bool {
     let called: Option<OsString> = std::env::args_os().next();
-    let plugin =
-        called.as_deref().is_some_and(|path| Path::new(path).file_stem().is_some_and(|name| name == PLUGIN_FILE));
-    if plugin { PLUGIN } else { NAME }
+    called.is_some_and(|path| Path::new(&path).file_stem().is_some_and(|name| name == file))
 }
 
 /// Usage and examples by the name that the person used.

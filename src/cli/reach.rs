@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,9 +59,9 @@ pub(super) struct Reach {
 
 impl Reach {
     /// Connects, and runs `work` to its end.
-    pub(super) fn run<F>(self, work: impl FnOnce(Cluster) -> F) -> anyhow::Result<ExitCode>
+    pub(super) fn run<F, T>(self, work: impl FnOnce(Cluster) -> F) -> anyhow::Result<T>
     where
-        F: Future<Output = anyhow::Result<ExitCode>>,
+        F: Future<Output = anyhow::Result<T>>,
     {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("the asynchronous runtime can't be started")?;
