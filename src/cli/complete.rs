@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 
 use super::Cli;
 use super::reach::{Cluster, Reach};

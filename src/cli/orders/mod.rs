@@ -151,7 +151,7 @@ async fn give(cluster: &Cluster, spec: FloorOverrideSpec, wait: Duration, dry_ru
         status: None,
     };
     let path = FloorOverride::url_path(&(), Some(&namespace));
-    let params = PostParams { dry_run, field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    let params = PostParams { dry_run, field_manager: Some(MANAGER.to_owned()) };
     let body = serde_json::to_vec(&wanted).context("the order can't be written as JSON")?;
     let what = about("create", "flooroverrides", Some(&namespace));
     let order: FloorOverride = cluster.send(Request::new(path).create(&params, body), &what).await?;
