@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use floorkeeper::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::read().run().unwrap_or_else(|error| {
+    Cli::parse().run().unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

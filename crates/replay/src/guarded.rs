@@ -24,14 +24,13 @@ impl Guarded {
         Self { fresh: hpa.clone(), hpa, kept: None, version: 1, news: true, next: f64::MIN }
     }
 
-    pub(crate) fn sync(&mut self, workload: &mut Workload, sky: &Sky, base: &Sight<'_>) {
+    /// What it would write to `spec.replicas`.
+    pub(crate) fn sync(&mut self, workload: &Workload, sky: &Sky, base: &Sight<'_>) -> Option<u32> {
         if sky.now < self.next {
-            return;
+            return None;
         }
         self.next = sky.now + self.hpa.period();
-        if let Some(to) = self.hpa.sync(&workload.sight(sky, base)) {
-            workload.pods.scale(to, sky.now);
-        }
+        self.hpa.sync(&workload.sight(sky, base))
     }
 
     /// floorkeeper's write.

@@ -75,9 +75,10 @@ impl Keeper {
     /// One tick: what happened is told, a source is asked, and what follows is written.
     pub(crate) fn step(&mut self, workloads: &mut [Workload], sky: &Sky, base: &Sight<'_>) {
         let at = workloads.first().map_or(Timestamp(0), |workload| workload.pipeline.time(sky.now));
-        for (copy, workload) in self.copies.iter_mut().zip(workloads.iter_mut()) {
-            if let Some(guarded) = &mut copy.guarded {
-                guarded.sync(workload, sky, base);
+        for (place, workload) in workloads.iter_mut().enumerate() {
+            let guarded = self.copies.get_mut(place).and_then(|copy| copy.guarded.as_mut());
+            if let Some(to) = guarded.and_then(|guarded| guarded.sync(workload, sky, base)) {
+                self.foreign_scale(place, workload, to, sky.now);
             }
         }
         match self.dead_until {

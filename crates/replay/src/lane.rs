@@ -2,12 +2,13 @@
 
 use floorkeeper_core::{Decision, Policy};
 use floorkeeper_sim::scenario::{Broken, ClusterFault, Fault, Judge, OperatorFault, SourceFault, What};
-use floorkeeper_sim::{Measure, Moment, Report, Scenario};
+use floorkeeper_sim::{Measure, Moment, Report, Scenario, Trace};
 
 use crate::guarded::Guarded;
 use crate::keeper::Keeper;
 use crate::peers::{self, Hpa, Peer, Sight, Terms};
 use crate::pipeline::timestamp;
+use crate::play::wanted;
 use crate::scaler::Scaler;
 use crate::sky::Sky;
 use crate::workload::Workload;
@@ -19,7 +20,7 @@ pub(crate) struct Lane {
     hand: Hand,
     epoch: f64,
     measure: Measure,
-    judge: Judge,
+    pub(crate) judge: Judge,
     onset: f64,
 }
 
@@ -73,6 +74,18 @@ impl Lane {
         Self { scaler, workloads, hand, epoch, measure, judge: Judge::new(scenario), onset }
     }
 
+    /// The days before, which were like any: what each hour needed stood.
+    pub(crate) fn remember(&mut self, scenario: &Scenario, past: &Trace) {
+        let Hand::Peer { peer: Some(peer), .. } = &mut self.hand else { return };
+        let mut hour = f64::NEG_INFINITY;
+        for &(time, load) in past.points() {
+            if time >= hour + 3_600.0 {
+                hour = time;
+                peer.remember(self.epoch + time, wanted(scenario, load));
+            }
+        }
+    }
+
     /// One tick, with what happens once in it.
     pub(crate) fn step(&mut self, sky: &Sky, once: &[&Fault], base: &Sight<'_>) {
         let cpu = !matches!(self.scaler, Scaler::Floorkeeper);
@@ -84,7 +97,13 @@ impl Lane {
         }
         match &mut self.hand {
             Hand::Floorkeeper(keeper) => keeper.step(&mut self.workloads, sky, base),
-            Hand::Hpa(hpa) => self.workloads.iter_mut().for_each(|workload| hpa.sync(workload, sky, base)),
+            Hand::Hpa(hpa) => {
+                for workload in &mut self.workloads {
+                    if let Some(to) = hpa.sync(workload, sky, base) {
+                        workload.pods.scale(to, sky.now);
+                    }
+                }
+            }
             Hand::Peer { peer, next, .. } => {
                 if let (Some(workload), Some(peer)) = (self.workloads.first_mut(), peer)
                     && sky.now >= *next
@@ -121,14 +140,17 @@ impl Lane {
         }
     }
 
-    pub(crate) fn report(&self) -> (Report, Vec<Broken>, f64) {
-        let report = self.measure.report();
+    pub(crate) fn report(&self) -> Report {
+        self.measure.report()
+    }
+
+    /// What of the pass condition is broken. Alarms are asked of floorkeeper only: no peer has any.
+    pub(crate) fn broken(&self) -> Vec<Broken> {
         let alarms = match &self.hand {
-            Hand::Floorkeeper(keeper) => keeper.alarms() as usize,
-            Hand::Hpa(_) | Hand::Peer { .. } => 0,
+            Hand::Floorkeeper(keeper) => Some(keeper.alarms() as usize),
+            Hand::Hpa(_) | Hand::Peer { .. } => None,
         };
-        let broken = self.judge.broken(&report, alarms);
-        (report, broken, self.judge.longest_short())
+        self.judge.broken(&self.report(), alarms)
     }
 
     fn measure(&mut self, sky: &Sky) {
@@ -163,6 +185,8 @@ impl Lane {
                         keeper.foreign_scale(place, workload, *replicas, sky.now);
                     }
                 }
+                // The oracle knows of that too.
+                Hand::Peer { .. } if self.scaler == Scaler::Oracle => {}
                 Hand::Hpa(_) | Hand::Peer { .. } => {
                     self.workloads.iter_mut().for_each(|workload| workload.pods.scale(*replicas, sky.now));
                 }
@@ -201,7 +225,10 @@ impl Lane {
             | What::Service(_)
             | What::Source(_)
             | What::Cluster(
-                ClusterFault::Unready { .. } | ClusterFault::Flapping { .. } | ClusterFault::StartFailing,
+                ClusterFault::Unready { .. }
+                | ClusterFault::Flapping { .. }
+                | ClusterFault::StartFailing
+                | ClusterFault::Unserved,
             ) => {}
         }
     }

@@ -17,6 +17,8 @@ pub struct Play<'a> {
     pub scenario: &'a Scenario,
     /// The offered load, seconds from minute 0 on.
     pub trace: &'a Trace,
+    /// The load of the days before, its time negative: for those who learn. Left out: nobody has learned anything.
+    pub past: Option<&'a Trace>,
     /// As the records name it.
     pub trace_name: &'a str,
     /// Everything but capacity and bounds, which are the scenario's.
@@ -66,10 +68,17 @@ impl Play<'_> {
         let policy = self.policy_of();
         let replicas = wanted(scenario, offered.first().copied().unwrap_or(0.0));
         let start = -before * tick;
-        let mut lanes: Vec<Lane> =
-            self.scalers.iter().map(|scaler| Lane::new(*scaler, scenario, &policy, replicas, start)).collect();
+        let lane = |scaler: &Scaler| Lane::new(*scaler, scenario, &policy, replicas, start);
+        let mut lanes: Vec<Lane> = self.scalers.iter().map(lane).collect();
+        if let Some(past) = self.past {
+            lanes.iter_mut().for_each(|lane| lane.remember(scenario, past));
+        }
+        // What the price is measured against runs along, asked for or not.
+        if scenario.pass.over_hpa_load_percent.is_some() && !self.scalers.contains(&Scaler::HpaLoad) {
+            lanes.push(lane(&Scaler::HpaLoad));
+        }
         let answers = Bounds::of(scenario, tick);
-        let mut returning = Return::of(scenario, &offered, tick, lanes.len());
+        let mut returning = Return::of(scenario, trace, tick, lanes.len());
         let mut once: Vec<&Fault> = Vec::new();
         let mut series = self.series.then(|| self.begin_series(&offered, tick));
         for step in 0..before as usize + ticks {
@@ -98,8 +107,19 @@ impl Play<'_> {
                 }
             }
         }
+        for (place, lane) in lanes.iter_mut().enumerate() {
+            if let Some(kept) = returning.kept(place) {
+                lane.judge.kept_at_return(kept);
+            }
+        }
+        let load = lanes.iter().find(|lane| lane.scaler == Scaler::HpaLoad).map(|lane| lane.report().replica_hours);
         let oracle = self.oracle_hours(&offered, tick);
-        let played = lanes.iter().enumerate().map(|(place, lane)| self.record(lane, returning.kept(place), oracle));
+        let played = lanes.iter_mut().take(self.scalers.len()).enumerate().map(|(place, lane)| {
+            if let Some(load) = load.filter(|load| *load > 0.0) {
+                lane.judge.over_hpa_load(100.0 * (lane.report().replica_hours / load - 1.0));
+            }
+            self.record(lane, returning.kept(place), oracle)
+        });
         Outcome { played: played.collect(), series }
     }
 
@@ -117,7 +137,7 @@ impl Play<'_> {
     }
 
     fn record(&self, lane: &Lane, kept: Option<f64>, oracle: f64) -> Played {
-        let (report, broken, longest) = lane.report();
+        let (report, broken) = (lane.report(), lane.broken());
         let run = Run {
             scenario: self.scenario.id.clone(),
             class: self.scenario.class,
@@ -129,7 +149,7 @@ impl Play<'_> {
             kept_at_return_percent: kept,
             unmet_percent: report.unmet_percent,
             deficit_max: report.largest_deficit,
-            restore_seconds: longest * 60.0,
+            restore_seconds: lane.judge.longest_short() * 60.0,
             replica_hours: report.replica_hours,
             extra_over_oracle_percent: if oracle > 0.0 { 100.0 * (report.replica_hours / oracle - 1.0) } else { 0.0 },
             theta_u: report.theta_u,
@@ -177,7 +197,7 @@ impl Play<'_> {
 }
 
 /// Replicas that carry this load with the service's headroom.
-fn wanted(scenario: &Scenario, load: f64) -> u32 {
+pub(crate) fn wanted(scenario: &Scenario, load: f64) -> u32 {
     let headroom = 1.0 + f64::from(scenario.service.headroom_percent) / 100.0;
     Measure::new(scenario.service.capacity).need(load * headroom).clamp(scenario.service.min, scenario.service.max)
 }
@@ -223,13 +243,13 @@ struct Return {
 }
 
 impl Return {
-    fn of(scenario: &Scenario, offered: &[f64], tick: f64, lanes: usize) -> Self {
+    fn of(scenario: &Scenario, trace: &Trace, tick: f64, lanes: usize) -> Self {
         let falls = |fault: &&Fault| matches!(fault.what, What::Load(LoadFault::Scale { factor, .. }) if factor < 1.0);
         let end = scenario.faults.iter().filter(falls).map(Fault::end).max_by(f64::total_cmp);
-        let at = end.map(|end| (end * 60.0 / tick).ceil() as usize).filter(|at| *at < offered.len());
-        let soon = at.map(|at| &offered[at..offered.len().min(at + (BACK_WITHIN / tick).ceil() as usize + 1)]);
-        let most = soon.into_iter().flatten().copied().fold(0.0, f64::max);
-        let need = f64::from(Measure::new(scenario.service.capacity).need(most).min(scenario.service.max));
+        let at = end.filter(|end| *end < f64::from(scenario.minutes)).map(|end| (end * 60.0 / tick).ceil() as usize);
+        // What the load would be without any fault: what is above it then is new.
+        let load = at.map_or(0.0, |at| trace.at(at as f64 * tick));
+        let need = f64::from(Measure::new(scenario.service.capacity).need(load).min(scenario.service.max));
         Self { at: at.filter(|at| *at > 0), need, kept: vec![0.0; lanes] }
     }
 
@@ -249,6 +269,3 @@ impl Return {
 
 /// Seconds that everything runs at the load of minute 0 before it: windows fill, scalers settle.
 const WARM_UP: f64 = 1_500.0;
-
-/// Seconds after its return within which the load is measured that was to be kept for.
-const BACK_WITHIN: f64 = 120.0;

@@ -73,6 +73,9 @@ impl Sky {
         if let Some(since) = scenario.starts_fail_since(minute) {
             (sky.start_failing, sky.start_failing_since) = (true, since * 60.0);
         }
+        if let Some(since) = scenario.unserved_since(minute) {
+            (sky.unserved_since, sky.oldest_go_first) = (Some(since * 60.0), true);
+        }
         sky
     }
 }

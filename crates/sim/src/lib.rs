@@ -5,6 +5,7 @@
 //! asks which faults are [`active`](Scenario::active), steps a [`Service`] per workload and feeds a [`Measure`].
 
 mod catalogue;
+mod compose;
 mod measure;
 mod number;
 pub mod scenario;
@@ -12,6 +13,7 @@ mod service;
 pub mod trace;
 
 pub use catalogue::{CATALOGUE, find};
+pub use compose::composition;
 pub use measure::{Measure, Moment, Report};
 pub use scenario::{Scenario, ScenarioError};
 pub use service::{Inputs, Outputs, Service, ServiceSpec};

@@ -27,6 +27,7 @@ use crate::number::{amount, share};
 
 /// What a service is like. Scenario files set what matters to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceSpec {
     /// Load that one pod carries safely, requests a second. The policy and the autoscalers are told this number.

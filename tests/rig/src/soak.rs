@@ -125,7 +125,7 @@ mod tests {
     fn a_row_says_what_broke() {
         let scenario = floorkeeper_sim::find("S8").unwrap();
         let report = Measure::new(120.0).report();
-        let broken = Judge::new(&scenario).broken(&report, 0);
+        let broken = Judge::new(&scenario).broken(&report, Some(0));
         let lane = LaneReport { lane: Lane::new(Keeper::Guard), report, first_alarm: None, broken };
         let soaked = Soaked { scenario, lanes: vec![lane], took: Duration::from_secs(61) };
         assert_eq!(

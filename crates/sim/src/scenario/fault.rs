@@ -24,6 +24,7 @@ pub enum What {
 
 /// Clients offer something else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum LoadFault {
     /// The offered load times `factor`, reached over `ramp` minutes. 0: nobody comes.
@@ -36,6 +37,7 @@ pub enum LoadFault {
 
 /// The service does something else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum ServiceFault {
     /// A share of the requests fails; each failed one costs `errorCpu` of a good one's CPU.
@@ -49,11 +51,16 @@ pub enum ServiceFault {
     /// Pods wait for something: they carry `factor` of their capacity.
     Capacity { factor: f64 },
     /// CPU falls or rises for other reasons than requests.
-    Cpu { factor: f64 },
+    Cpu {
+        factor: f64,
+        #[serde(default)]
+        ramp: f64,
+    },
 }
 
 /// A number that a source can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Series {
     /// Requests at the edge proxy: the offered load.
@@ -68,6 +75,7 @@ pub enum Series {
 
 /// The source says something else than what is. `of` left out: every series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum SourceFault {
     /// The series is gone: an empty answer.
@@ -118,6 +126,7 @@ pub enum SourceFault {
 
 /// Answers that are no number of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Odd {
     NaN,
@@ -132,6 +141,7 @@ pub enum Odd {
 
 /// The cluster does something else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum ClusterFault {
     /// A share of the pods is not ready.
@@ -140,6 +150,8 @@ pub enum ClusterFault {
     Flapping { share: f64, every_seconds: f64 },
     /// New pods do not start.
     StartFailing,
+    /// New pods are ready, but no traffic reaches them; of all pods the oldest, which have the traffic, are removed first.
+    Unserved,
     /// Somebody writes `spec.replicas`, as a re-applied manifest does.
     ReapplyReplicas { replicas: u32 },
     /// Somebody edits the scaler's `minReplicas`.
@@ -152,6 +164,7 @@ pub enum ClusterFault {
 
 /// floorkeeper, or a person who orders it something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum OperatorFault {
     /// A clean stop and a start.
@@ -202,6 +215,7 @@ impl What {
             Self::Cluster(ClusterFault::Unready { .. }) => "cluster.unready",
             Self::Cluster(ClusterFault::Flapping { .. }) => "cluster.flapping",
             Self::Cluster(ClusterFault::StartFailing) => "cluster.startFailing",
+            Self::Cluster(ClusterFault::Unserved) => "cluster.unserved",
             Self::Cluster(ClusterFault::ReapplyReplicas { .. }) => "cluster.reapplyReplicas",
             Self::Cluster(ClusterFault::EditMinReplicas { .. }) => "cluster.editMinReplicas",
             Self::Cluster(ClusterFault::ScalerDeleted) => "cluster.scalerDeleted",
@@ -213,11 +227,14 @@ impl What {
     }
 }
 
-/// A fault as a file writes it: exactly one seam is there.
+/// A fault: exactly one seam, `load`, `service`, `source`, `cluster` or `operator`, and when.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Written {
+    /// Minutes from minute 0.
     from: f64,
+    /// Left out: it happens once, at `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,6 +247,17 @@ struct Written {
     cluster: Option<ClusterFault>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operator: Option<OperatorFault>,
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Fault {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Fault".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
+    }
 }
 
 impl TryFrom<Written> for Fault {

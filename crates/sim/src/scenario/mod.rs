@@ -18,6 +18,8 @@
 //! faults:                                  # minutes from minute 0; without `to` it happens once
 //!   - {from: 16, to: 329, service: {errors: {share: 1, ramp: 2, errorCpu: 0.1}}}
 //! pass: {unsafeMinutes: 0, alarmWithinMinutes: 5}
+//! sweep:                                   # choices of the shape: each value of each is a variant of the scenario
+//!   - {name: errorCpu, at: [/faults/0/service/errors/errorCpu], values: [0.05, 0.1, 0.3]}
 //! ```
 //!
 //! An unknown field is an error with its line and column.
@@ -25,6 +27,7 @@
 mod fault;
 mod pass;
 mod state;
+mod sweep;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,35 +37,50 @@ use crate::trace::{Generator, Trace, TraceError, parse_instant};
 pub use fault::{ClusterFault, Fault, LoadFault, Odd, OperatorFault, Series, ServiceFault, SourceFault, What};
 pub use pass::{Broken, Judge, Pass};
 pub use state::Said;
+pub use sweep::Sweep;
 
 /// Everything a player needs to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scenario {
+    /// Its name.
     pub id: String,
+    /// One line.
     pub title: String,
     pub class: Class,
+    /// The public incident behind it.
     pub source: String,
+    /// What of it is chosen here, and why.
     pub shape: String,
     /// What was left out of a long incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
     /// RFC 3339: the clock at minute 0.
     pub starts: String,
+    /// How long it is played.
     pub minutes: u32,
+    /// Equal services that suffer together.
     #[serde(default = "one_copy")]
     pub copies: u32,
+    /// What a policy measures on the rig: edge, app. Replay takes its policies as they are.
     #[serde(default = "edge_only")]
     pub demands: Vec<Series>,
+    /// The offered load.
     pub trace: TraceSpec,
     pub service: ServiceSpec,
+    /// Minutes from minute 0; without `to` it happens once.
     #[serde(default)]
     pub faults: Vec<Fault>,
     pub pass: Pass,
+    /// What of the shape is chosen here, and what else it could have been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweep: Vec<Sweep>,
 }
 
 /// What kind of lie, if any; the classes are judged apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Class {
     /// The load is there, the signal says otherwise.
@@ -75,6 +93,7 @@ pub enum Class {
 
 /// Where the offered load comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum TraceSpec {
     Generate(Generator),
@@ -83,6 +102,7 @@ pub enum TraceSpec {
 
 /// A trace file, cut and scaled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TraceFile {
     pub path: String,
@@ -117,6 +137,7 @@ impl Scenario {
     pub fn from_yaml(text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = serde_saphyr::from_str(text).map_err(|error| ScenarioError::Format(error.to_string()))?;
         scenario.check()?;
+        scenario.variants()?;
         Ok(scenario)
     }
 
@@ -138,6 +159,25 @@ impl Scenario {
         };
         let shifted = trace.points().iter().map(|&(time, load)| (time - first, load));
         Ok(Trace::from_points(shifted).unwrap_or(trace))
+    }
+
+    /// The load of the days before, its time in seconds from minute 0, so all of it negative. `None` where the trace is a
+    /// file: what was before it is in the file, or nowhere.
+    #[must_use]
+    pub fn past(&self, days: u32) -> Option<Trace> {
+        let TraceSpec::Generate(generator) = &self.trace else { return None };
+        let past = generator.past(self.start(), days);
+        Trace::from_points(past.points().iter().map(|&(time, load)| (time - self.start(), load)))
+    }
+
+    /// The same scenario under another seed: 0 is the file's own.
+    #[must_use]
+    pub fn seeded(&self, seed: u64) -> Self {
+        let mut scenario = self.clone();
+        if let TraceSpec::Generate(generator) = &mut scenario.trace {
+            generator.seed = generator.seed.wrapping_add(seed.wrapping_mul(SEED_STEP));
+        }
+        scenario
     }
 
     /// Seconds since the Unix epoch at minute 0.
@@ -210,6 +250,13 @@ impl Scenario {
     }
 }
 
+/// The JSON Schema of a scenario file.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Scenario)
+}
+
 fn one_copy() -> u32 {
     1
 }
@@ -217,6 +264,9 @@ fn one_copy() -> u32 {
 fn edge_only() -> Vec<Series> {
     vec![Series::Edge]
 }
+
+/// Seeds of neighbouring numbers are far apart.
+const SEED_STEP: u64 = 0x9e37_79b9;
 
 /// Seventy days: longer comes from a mistake.
 const LONGEST: u32 = 100_000;

@@ -9,6 +9,7 @@ use crate::measure::{Moment, Report};
 
 /// The pass condition. What is left out is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pass {
     /// At most so many minutes with fewer ready replicas than the load needs.
@@ -20,6 +21,9 @@ pub struct Pass {
     /// While a fault lasts, replicas are never fewer than when the first began.
     #[serde(default, skip_serializing_if = "is_false")]
     pub never_below_start: bool,
+    /// That goes on for so many minutes after the last fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_minutes: Option<f64>,
     /// No stretch with too few replicas is longer than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_within_minutes: Option<f64>,
@@ -32,6 +36,12 @@ pub struct Pass {
     /// One alarm for all copies, not one each.
     #[serde(default, skip_serializing_if = "is_false")]
     pub one_alarm: bool,
+    /// When a load that had fallen comes back, replicas are at least this share of what it needs without any fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_at_return_percent: Option<f64>,
+    /// At most so much dearer, in replica-hours, than the HPA on the same load with the same headroom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_hpa_load_percent: Option<f64>,
 }
 
 /// Sees a run and says which conditions it broke.
@@ -48,6 +58,8 @@ pub struct Judge {
     longest_short: f64,
     at_minimum: Option<f64>,
     pin_broken: Option<(f64, u32)>,
+    kept_at_return: Option<f64>,
+    over_hpa_load: Option<f64>,
 }
 
 /// A broken condition, as a person reads it.
@@ -61,7 +73,7 @@ impl Judge {
             scenario.faults.iter().filter_map(|fault| Some((fault.from, fault.end(), scenario.pinned(fault.from)?)));
         Self {
             pass: scenario.pass.clone(),
-            span: scenario.fault_span(),
+            span: scenario.fault_span().map(|(from, to)| (from, to + scenario.pass.wake_minutes.unwrap_or(0.0))),
             min: scenario.service.min,
             pins: pins.collect(),
             capacity: scenario.service.capacity,
@@ -71,6 +83,8 @@ impl Judge {
             longest_short: 0.0,
             at_minimum: None,
             pin_broken: None,
+            kept_at_return: None,
+            over_hpa_load: None,
         }
     }
 
@@ -101,15 +115,25 @@ impl Judge {
         }
     }
 
+    /// What only a player knows that plays without faults too: percent of the need that was kept at the return of the load.
+    pub fn kept_at_return(&mut self, percent: f64) {
+        self.kept_at_return = Some(percent);
+    }
+
+    /// What only a player knows that plays the HPA too: percent of replica-hours above it.
+    pub fn over_hpa_load(&mut self, percent: f64) {
+        self.over_hpa_load = Some(percent);
+    }
+
     /// The longest time on end with too few ready replicas, in minutes.
     #[must_use]
     pub fn longest_short(&self) -> f64 {
         self.longest_short
     }
 
-    /// `alarms`: how many different objects alarmed.
+    /// `alarms`: how many different objects alarmed; `None`: whoever scales has no alarms, they are not judged.
     #[must_use]
-    pub fn broken(&self, report: &Report, alarms: usize) -> Vec<Broken> {
+    pub fn broken(&self, report: &Report, alarms: Option<usize>) -> Vec<Broken> {
         let Self { pass, span, at_start, lowest_since, longest_short, at_minimum, pin_broken, .. } = self;
         let from = span.map_or(0.0, |(from, _)| from);
         let mut broken = Vec::new();
@@ -123,7 +147,7 @@ impl Judge {
                 report.unsafe_minutes, report.largest_deficit
             ));
         }
-        if let Some(within) = pass.alarm_within_minutes {
+        if let (Some(within), Some(_)) = (pass.alarm_within_minutes, alarms) {
             match report.first_alarm {
                 Some(at) if at - from <= within => {}
                 Some(at) => say(format!("the first alarm came after {:.1} minutes, not {within}", at - from)),
@@ -150,7 +174,19 @@ impl Judge {
         if let Some((minute, replicas)) = pin_broken {
             say(format!("{replicas} replicas at minute {minute:.1} though a person had pinned another number"));
         }
-        if pass.one_alarm && alarms != 1 {
+        if let (Some(least), Some(kept)) = (pass.kept_at_return_percent, self.kept_at_return)
+            && kept < least
+        {
+            say(format!("{kept:.0} % of the need kept when the load came back, not {least}"));
+        }
+        if let (Some(most), Some(over)) = (pass.over_hpa_load_percent, self.over_hpa_load)
+            && over > most
+        {
+            say(format!("{over:.1} % dearer than the HPA on the same load, not {most}"));
+        }
+        if let (true, Some(alarms)) = (pass.one_alarm, alarms)
+            && alarms != 1
+        {
             say(format!("{alarms} alarms, not one"));
         }
         broken
@@ -198,7 +234,7 @@ pass: PASS
             measure.add(&moment);
         }
         alarm.into_iter().for_each(|at| measure.alarm(at));
-        judge.broken(&measure.report(), usize::from(alarm.is_some())).iter().map(ToString::to_string).collect()
+        judge.broken(&measure.report(), Some(usize::from(alarm.is_some()))).iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -52,7 +52,9 @@ impl Scenario {
                     inputs.error_cpu = inputs.error_cpu.min(amount(*error_cpu));
                 }
                 What::Service(ServiceFault::Capacity { factor }) => inputs.capacity_factor *= amount(*factor),
-                What::Service(ServiceFault::Cpu { factor }) => inputs.cpu_factor *= amount(*factor),
+                What::Service(ServiceFault::Cpu { factor, ramp }) => {
+                    inputs.cpu_factor *= amount(1.0 + (amount(*factor) - 1.0) * fault.grown(minute, *ramp));
+                }
                 What::Load(_) | What::Source(_) | What::Cluster(_) | What::Operator(_) => {}
             }
         }
@@ -115,6 +117,13 @@ impl Scenario {
     pub fn starts_fail_since(&self, minute: f64) -> Option<f64> {
         let failing = self.active(minute).filter(|fault| fault.what == What::Cluster(ClusterFault::StartFailing));
         failing.map(|fault| fault.from).min_by(f64::total_cmp)
+    }
+
+    /// Since which minute no traffic reaches new pods.
+    #[must_use]
+    pub fn unserved_since(&self, minute: f64) -> Option<f64> {
+        let unserved = self.active(minute).filter(|fault| fault.what == What::Cluster(ClusterFault::Unserved));
+        unserved.map(|fault| fault.from).min_by(f64::total_cmp)
     }
 
     /// The replicas that a person has pinned.

@@ -8,6 +8,7 @@ use crate::number::{amount, share};
 
 /// What the load is made of. `peak` is the level at the busiest hour of a weekday, before noise, crowds and batches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Generator {
     pub seed: u64,
@@ -36,6 +37,7 @@ pub struct Generator {
 
 /// People who share a clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Audience {
     /// Share of the peak.
@@ -46,6 +48,7 @@ pub struct Audience {
 
 /// Everybody at once: doubles within minutes, then fades.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FlashCrowd {
     /// Minutes from the trace's start.
@@ -58,6 +61,7 @@ pub struct FlashCrowd {
 
 /// A job that comes again and again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Batch {
     /// Minutes between two beginnings.
@@ -72,19 +76,33 @@ impl Generator {
     /// One point a minute for `minutes`, from `start` (seconds since the Unix epoch, UTC).
     #[must_use]
     pub fn trace(&self, start: f64, minutes: u32) -> Trace {
-        let mut random = Random::new(self.seed);
-        let mut drift = 0.0;
+        self.points(Random::new(self.seed), start, 0.0, 1.0, minutes.min(LONGEST))
+    }
+
+    /// What was before `start`: `days` in steps of [`PAST_STEP`] minutes, the same people and jobs on other days.
+    #[must_use]
+    pub fn past(&self, start: f64, days: u32) -> Trace {
+        let steps = days.min(LONGEST_PAST) * (1_440 / PAST_STEP);
+        let step = f64::from(PAST_STEP);
+        self.points(Random::new(!self.seed), start, -f64::from(steps) * step, step, steps.saturating_sub(1))
+    }
+
+    /// From so many minutes after `start`, so many minutes apart.
+    fn points(&self, mut random: Random, start: f64, from: f64, step: f64, steps: u32) -> Trace {
         let start = if start.is_finite() { start } else { 0.0 };
+        // Noise with a memory: a minute keeps most of the last one's deviation.
+        let memory = MEMORY.powf(step);
+        let fresh = (1.0 - memory * memory).sqrt();
+        let mut drift = 0.0;
         let mut points = Vec::new();
-        for minute in 0..=minutes.min(LONGEST) {
-            let elapsed = f64::from(minute);
+        for place in 0..=steps {
+            let elapsed = from + f64::from(place) * step;
             let time = start + elapsed * 60.0;
-            // Noise with a memory: a minute keeps most of the last one's deviation.
-            drift = MEMORY * drift + (1.0 - MEMORY * MEMORY).sqrt() * random.normal();
+            drift = memory * drift + fresh * random.normal();
             let noisy = self.level(time, elapsed) * (1.0 + amount(self.noise) * drift).max(0.0);
             points.push((time, self.sparse(noisy, &mut random) + self.batch_at(elapsed)));
         }
-        // Minutes are never negative, so there is always one point; times grow by a minute each.
+        // There is always one point, and times grow by a step each.
         Trace::from_points(points).unwrap_or_else(|| Trace { points: vec![(start, 0.0)] })
     }
 
@@ -93,12 +111,24 @@ impl Generator {
             true => 1.0,
             false => self.audiences.iter().map(|people| amount(people.weight) * people.activity(time)).sum(),
         };
-        let day = (time / 86_400.0).floor();
-        // 1 January 1970 was a Thursday.
-        let weekly = if (day + 3.0).rem_euclid(7.0) >= 5.0 { amount(self.weekend) } else { 1.0 };
+        let weekly = self.weekly(time);
         let growth = (1.0 + self.trend_per_day * elapsed / 1_440.0).max(0.0);
         let crowds: f64 = self.flash_crowds.iter().map(|crowd| crowd.extra(elapsed)).sum();
         amount(amount(self.peak) * daily * weekly * amount(growth) * (1.0 + crowds))
+    }
+
+    /// A weekend begins and ends within some hours around midnight UTC: people don't come back all at once.
+    fn weekly(&self, time: f64) -> f64 {
+        let of_day = |time: f64| {
+            // 1 January 1970 was a Thursday.
+            if ((time / 86_400.0).floor() + 3.0).rem_euclid(7.0) >= 5.0 { amount(self.weekend) } else { 1.0 }
+        };
+        let into = (time + NIGHT / 2.0).rem_euclid(86_400.0) / NIGHT;
+        if into >= 1.0 {
+            return of_day(time);
+        }
+        let (before, after) = (of_day(time - NIGHT / 2.0), of_day(time + NIGHT / 2.0));
+        before + (after - before) * into
     }
 
     /// Under `sparse_below` the same mean, but in few minutes.
@@ -161,8 +191,17 @@ const DAY: [f64; 24] = [
 /// How much of a minute's deviation the next keeps: bursts of some ten minutes.
 const MEMORY: f64 = 0.9;
 
+/// Seconds in which a weekend begins or ends.
+const NIGHT: f64 = 6.0 * 3_600.0;
+
 /// Minutes from the first to the height of a flash crowd.
 const CROWD_RISE: f64 = 3.0;
+
+/// Minutes between two points of the past: what a source is asked for two weeks in.
+pub(crate) const PAST_STEP: u32 = 5;
+
+/// Days: more than anybody learns from.
+const LONGEST_PAST: u32 = 60;
 
 /// A year of minutes: longer traces come from a mistake.
 const LONGEST: u32 = 527_040;

@@ -3,7 +3,7 @@
 mod csv;
 mod generate;
 mod instant;
-mod random;
+pub(crate) mod random;
 
 use crate::number::amount;
 

@@ -2,10 +2,10 @@
 
 /// Deterministic and cheap; nothing here needs more.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -19,12 +19,23 @@ impl Random {
 
     /// In 0 to 1, 1 left out.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Between two numbers.
+    pub(crate) fn between(&mut self, from: f64, to: f64) -> f64 {
+        from + (to - from) * self.unit()
+    }
+
+    /// One of so many, from 0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below `count`")]
+    pub(crate) fn below(&mut self, count: u32) -> u32 {
+        ((self.unit() * f64::from(count)) as u32).min(count.saturating_sub(1))
+    }
+
     /// About normal with mean 0 and deviation 1, never beyond 6: the sum of twelve units.
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }

@@ -52,6 +52,8 @@ pub(super) fn can_play(what: &What) -> bool {
             | ClusterFault::PolicyRecreated => true,
             // New pods would have to be made otherwise before they are created.
             ClusterFault::StartFailing => false,
+            // Traffic is shared among the ready pods.
+            ClusterFault::Unserved => false,
         },
         What::Operator(fault) => match fault {
             OperatorFault::Restart | OperatorFault::Kill | OperatorFault::Pin { .. } => true,
@@ -109,7 +111,8 @@ impl Cast {
             ClusterFault::PolicyRecreated
             | ClusterFault::Unready { .. }
             | ClusterFault::Flapping { .. }
-            | ClusterFault::StartFailing => {}
+            | ClusterFault::StartFailing
+            | ClusterFault::Unserved => {}
         }
         Ok(())
     }
@@ -194,10 +197,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_embedded_scenario_can_be_played() {
-        for (name, _) in floorkeeper_sim::CATALOGUE {
-            assert_eq!(floorkeeper_sim::find(name).unwrap().playable(can_play), Ok(()), "{name}");
-        }
+    fn what_the_rig_cannot_play_is_known() {
+        let refused = floorkeeper_sim::CATALOGUE
+            .iter()
+            .filter(|(name, _)| floorkeeper_sim::find(name).unwrap().playable(can_play).is_err());
+        let refused: Vec<&str> = refused.map(|(name, _)| *name).collect();
+        assert_eq!(refused, ["S3", "S4", "S22"], "pods that do not start or get no traffic, samples stamped otherwise");
     }
 
     #[test]

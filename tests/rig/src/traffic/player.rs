@@ -247,7 +247,7 @@ impl Player {
             .iter()
             .map(|run| {
                 let report = run.measure.report();
-                let broken = run.judge.broken(&report, usize::from(run.first_alarm.is_some()));
+                let broken = run.judge.broken(&report, Some(usize::from(run.first_alarm.is_some())));
                 let first_alarm = run.first_alarm.clone().map(|(minute, what)| (minute - self.onset, what));
                 LaneReport { lane: run.lane.clone(), report, first_alarm, broken }
             })

@@ -1,0 +1,141 @@
+//! The load of each run: generated, or from a file of traffic.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use floorkeeper_sim::{Scenario, Trace};
+
+/// Where loads come from.
+#[derive(Clone, Debug)]
+pub(super) enum Loads {
+    Generated,
+    File { name: String, trace: Trace },
+}
+
+/// What one scenario is played with under one seed.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub(super) scenario: Scenario,
+    /// Seconds from minute 0 on.
+    pub(super) trace: Trace,
+    /// Of the days before, if anything is known of them.
+    pub(super) past: Option<Trace>,
+}
+
+impl Loads {
+    pub(super) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::Generated) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+        let trace = Trace::from_csv(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self::File { name, trace })
+    }
+
+    /// As records name it.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Generated => "generated",
+            Self::File { name, .. } => name,
+        }
+    }
+
+    pub(super) fn of(&self, scenario: &Scenario, seed: u64) -> anyhow::Result<Load> {
+        let scenario = scenario.seeded(seed);
+        let own = scenario.trace(|path| std::fs::read_to_string(path).map_err(|error| error.to_string()))?;
+        match self {
+            Self::Generated => {
+                let past = scenario.past(LEARNED_DAYS);
+                Ok(Load { scenario, trace: own, past })
+            }
+            Self::File { trace, .. } => {
+                let length = f64::from(scenario.minutes) * 60.0;
+                let from = place(trace, length, seed);
+                let part = excerpt(trace, from, length);
+                let factor = if part.peak() > 0.0 { own.peak() / part.peak() } else { 1.0 };
+                let past = before(trace, from).map(|past| past.scaled(factor));
+                Ok(Load { scenario, trace: part.scaled(factor), past })
+            }
+        }
+    }
+}
+
+/// Where in the trace a seed begins: 0 as late as leaves a past, the others spread evenly over all of it.
+fn place(trace: &Trace, length: f64, seed: u64) -> f64 {
+    let room = (trace.end() - trace.start() - length).max(0.0);
+    #[expect(clippy::cast_precision_loss, reason = "seeds are small numbers")]
+    let share = (0.5 + seed as f64 * GOLDEN).fract();
+    trace.start() + (room * share / 60.0).floor() * 60.0
+}
+
+/// `length` seconds from a moment on, in steps of a minute or the trace's own; a trace that is too short runs back and
+/// forth, so that its load never jumps.
+fn excerpt(trace: &Trace, from: f64, length: f64) -> Trace {
+    let whole = trace.end() - trace.start();
+    let fold = |time: f64| {
+        if whole <= 0.0 {
+            return trace.start();
+        }
+        let round = (time - trace.start()).rem_euclid(2.0 * whole);
+        trace.start() + if round <= whole { round } else { 2.0 * whole - round }
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a scenario's seconds")]
+    let steps = (length / STEP).ceil() as u32;
+    let points = (0..=steps).map(|step| {
+        let time = f64::from(step) * STEP;
+        (time, trace.at(fold(from + time)))
+    });
+    Trace::from_points(points).unwrap_or_else(|| trace.clone())
+}
+
+/// Up to two weeks before a moment, in steps of five minutes, if the trace has a day or more of it.
+fn before(trace: &Trace, from: f64) -> Option<Trace> {
+    let days = ((from - trace.start()) / 86_400.0).floor().min(f64::from(LEARNED_DAYS));
+    if days < 1.0 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "two weeks in steps of five minutes")]
+    let steps = (days * 86_400.0 / PAST_STEP) as u32;
+    Trace::from_points((1..=steps).rev().map(|step| {
+        let time = -f64::from(step) * PAST_STEP;
+        (time, trace.at(from + time))
+    }))
+}
+
+/// What everybody may have learned from.
+const LEARNED_DAYS: u32 = 14;
+
+/// Seconds between two points of an excerpt: as fine as anybody looks.
+const STEP: f64 = 15.0;
+
+/// Seconds between two points of the past.
+const PAST_STEP: f64 = 300.0;
+
+/// The golden ratio's fraction: multiples of it are spread evenly over 0 to 1.
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_trace_runs_back_and_forth() {
+        let trace = Trace::from_points([(0.0, 0.0), (60.0, 60.0)]).unwrap();
+        let part = excerpt(&trace, 0.0, 180.0);
+        assert_eq!([0.0, 30.0, 60.0, 90.0, 120.0, 150.0].map(|time| part.at(time)), [0.0, 30.0, 60.0, 30.0, 0.0, 30.0]);
+        assert!(before(&trace, 60.0).is_none(), "a minute is no past to learn from");
+    }
+
+    #[test]
+    fn a_long_trace_has_a_past_and_a_place_for_each_seed() {
+        let points = (0..30 * 24).map(|hour| (f64::from(hour) * 3_600.0, f64::from(hour)));
+        let loads = Loads::File { name: "x".to_owned(), trace: Trace::from_points(points).unwrap() };
+        let scenario = floorkeeper_sim::find("S8").unwrap();
+        let load = loads.of(&scenario, 0).unwrap();
+        let peak = scenario.trace(|_| Err(String::new())).unwrap().peak();
+        assert!((load.trace.peak() - peak).abs() < 1e-6);
+        let past = load.past.unwrap();
+        assert_eq!((past.points().len(), past.end()), (14 * 288, -300.0));
+        assert!(past.at(-300.0) < load.trace.at(0.0) && past.at(-300.0) > 0.9 * load.trace.at(0.0));
+        assert_ne!(loads.of(&scenario, 1).unwrap().trace, load.trace);
+    }
+}
