@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use floorkeeper::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().run().unwrap_or_else(|error| {
+    Cli::read().run().unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

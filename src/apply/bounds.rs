@@ -4,12 +4,15 @@
 //! (`minReplicaCount`, `maxReplicaCount`) and gets a room beside it; this is where they part.
 
 mod hpa;
+mod leave;
 mod release;
 
 use floorkeeper_core::ScalerBounds;
 
 use super::call::Trouble;
 use super::writer::Writer;
+
+pub use self::leave::{give_hpa_back, owner_bounds};
 
 pub(super) async fn write(writer: &Writer, write: &ScalerBounds) -> Result<(), Trouble> {
     hpa::write(writer, write).await

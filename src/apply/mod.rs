@@ -17,6 +17,7 @@ mod row;
 mod status;
 mod writer;
 
+pub use self::bounds::{give_hpa_back, owner_bounds};
 pub use self::enforcement::{Enforcement, Trial, Wish};
 pub use self::events::Events;
 pub use self::kept::{KEPT, kept};

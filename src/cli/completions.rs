@@ -10,7 +10,10 @@ use clap_complete::Shell;
 #[command(after_help = "Examples:
   source <(floorkeeper completions bash)                            for this shell
   floorkeeper completions zsh > \"${fpath[1]}/_floorkeeper\"          for every zsh
-  floorkeeper completions fish > ~/.config/fish/completions/floorkeeper.fish")]
+  floorkeeper completions fish > ~/.config/fish/completions/floorkeeper.fish
+
+For `kubectl floorkeeper ...`, names of policies included, link the program beside kubectl-floorkeeper:
+  ln -s kubectl-floorkeeper /usr/local/bin/kubectl_complete-floorkeeper")]
 pub(crate) struct Args {
     /// The shell.
     #[arg(value_enum)]

@@ -15,6 +15,16 @@ pub(crate) struct Shop<'a> {
 impl<'a> Shop<'a> {
     /// A Deployment of ten replicas under an HPA with a minimum of 2 and a maximum of 20.
     pub(crate) async fn open(cluster: &'a Cluster, namespace: &'a str) -> Result<Self> {
+        let shop = Self::open_bare(cluster, namespace).await?;
+        shop.apply("autoscaling/v2", "HorizontalPodAutoscaler", "web", json!({"minReplicas": 2, "maxReplicas": 20,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}]}))
+            .await?;
+        Ok(shop)
+    }
+
+    /// A Deployment of ten replicas that nothing scales.
+    pub(crate) async fn open_bare(cluster: &'a Cluster, namespace: &'a str) -> Result<Self> {
         let shop = Self { cluster, namespace };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster.apply(&namespace.to_string()).await?;
@@ -27,10 +37,6 @@ impl<'a> Shop<'a> {
             "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}}),
         )
         .await?;
-        shop.apply("autoscaling/v2", "HorizontalPodAutoscaler", "web", json!({"minReplicas": 2, "maxReplicas": 20,
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}]}))
-            .await?;
         Ok(shop)
     }
 

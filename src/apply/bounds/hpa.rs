@@ -43,7 +43,7 @@ async fn keep(api: &Api<DynamicObject>, write: &ScalerBounds, kept: Kept) -> Res
 }
 
 /// The owner's bounds, or those of an HPA of our own: nothing is kept there, so nothing stays ours.
-async fn give_back(api: &Api<DynamicObject>, write: &ScalerBounds) -> Result<(), Trouble> {
+pub(super) async fn give_back(api: &Api<DynamicObject>, write: &ScalerBounds) -> Result<(), Trouble> {
     // The note stays until the release: if we die between the two, the next process sees it and ends the job.
     let kept = Kept { original: write.bounds, applied: write.bounds };
     let seen = Some(&*write.version);

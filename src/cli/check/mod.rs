@@ -70,6 +70,11 @@ impl Args {
     }
 }
 
+/// Whether documents have no error; warnings are for people to weigh.
+pub(super) fn is_sound(text: &str) -> bool {
+    Summary::of(&check(&[(String::new(), text.to_owned())])).errors == 0
+}
+
 /// Checks texts (name and content) together.
 fn check(texts: &[(String, String)]) -> Vec<FileReport> {
     let read: Vec<(&String, Result<Vec<Document>, Broken>)> =
