@@ -131,3 +131,62 @@ pub struct Truth<'a> {
     /// The present one.
     pub at: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answers() -> impl Strategy<Value = Answer> {
+        prop_oneof![
+            any::<f64>().prop_map(Answer::Value),
+            (0.0..1e4).prop_map(Answer::Value),
+            Just(Answer::Empty),
+            Just(Answer::Error)
+        ]
+    }
+
+    fn pods() -> impl Strategy<Value = Vec<Pod>> {
+        let sample =
+            (any::<f64>(), any::<f64>(), any::<f64>()).prop_map(|(share, at, window)| CpuSample { share, at, window });
+        let pod = (any::<f64>(), any::<bool>(), any::<f64>(), proptest::option::of(sample));
+        let pod = pod.prop_map(|(created, ready, changed, cpu)| Pod { created, ready, changed, cpu });
+        proptest::collection::vec(pod, 0..6)
+    }
+
+    #[test]
+    fn every_name_has_a_peer_of_that_name() {
+        for name in NAMES {
+            assert_eq!(peer(name, &terms::tests::terms()).map(|peer| peer.name()), Some(name));
+        }
+        assert!(peer("nobody", &terms::tests::terms()).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_sight_is_answered_inside_the_bounds(
+            numbers: [f64; 4], min in 0_u32..20, more in 0_u32..100,
+            looks in proptest::collection::vec((answers(), answers(), pods(), any::<u32>(), 0_u32..300, any::<f64>()), 1..20),
+            offered in proptest::collection::vec(any::<f64>(), 0..10),
+        ) {
+            let [capacity, headroom, cpu_at_capacity, start_delay] = numbers;
+            let max = min + more;
+            let terms = Terms { capacity, headroom, min, max, cpu_at_capacity, start_delay, signal: Signal::Load };
+            for name in NAMES {
+                let mut peer = peer(name, &terms).unwrap();
+                prop_assert!(peer.period() > 0.0);
+                let mut now = 0.0;
+                for (load, app, pods, wanted, later, epoch) in &looks {
+                    now += f64::from(*later);
+                    let truth = Truth { offered: &offered, tick: 60.0, at: *later as usize };
+                    let sight = Sight { now, epoch: *epoch, wanted: *wanted, pods, load: *load, app: *app, truth };
+                    let desired = peer.sync(&sight);
+                    // estafette raises the maximum itself.
+                    let most = if name == "estafette" { u32::MAX } else { max.max(1) };
+                    prop_assert!(desired.is_none_or(|desired| desired <= most), "{name}: {desired:?}");
+                }
+            }
+        }
+    }
+}

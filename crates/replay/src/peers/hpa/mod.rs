@@ -123,7 +123,8 @@ impl Peer for Hpa {
 /// A pod runs from its creation on; until its first sample it is one without metrics.
 impl From<&Pod> for PodView {
     fn from(pod: &Pod) -> Self {
-        let metric = |share: f64| int64((share * 1_000.0).ceil());
+        // `Quantity.MilliValue` rounds up; what is less than a nanocore is the float, not the usage.
+        let metric = |share: f64| int64((share * 1_000.0 - 1e-6).ceil());
         Self {
             phase: Phase::Running,
             deleting: false,

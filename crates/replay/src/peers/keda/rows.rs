@@ -132,6 +132,7 @@ fn fallback() {
         ),
         ("should ignore current replicas when behavior is 'static'", failed, to(3, Static), 3, 15, made_up(100_000), 4),
         // Not in upstream's table.
+        ("the third failure is passed on", failed, to(3, Static), 2, 5, failed.map(|_: i64| MADE), 3),
         (
             "currentReplicasIfHigher with more running",
             failed,

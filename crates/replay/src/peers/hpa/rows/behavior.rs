@@ -80,6 +80,8 @@ fn convert_desired_replicas_with_rules() {
         ("prenormalized desired zeroed replicas within range", (1, 0), (0, 10), (0, DesiredWithinRange)),
         ("maxReplicas is the limit because maxReplicas < scaleUpLimit", (20, 1_000), (1, 10), (10, TooManyReplicas)),
         ("scaleUpLimit is the limit because scaleUpLimit < maxReplicas", (3, 1_000), (1, 2_000), (6, ScaleUpLimit)),
+        // Not in upstream's table.
+        ("a raise from one reaches four", (1, 1_000), (1, 2_000), (4, ScaleUpLimit)),
     ];
     for (name, (current, desired), (min, max), expected) in rows {
         assert_eq!(without_behavior(current, desired, min, max), expected, "{name}");

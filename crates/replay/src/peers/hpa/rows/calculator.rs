@@ -307,6 +307,15 @@ fn object_and_external_metrics() {
             ExternalAverage(i64::MAX),
             1,
         ),
+        // Not in upstream's table: what int64(NaN) is.
+        row(
+            "external per pod: a sum below zero is one that wrapped",
+            3,
+            &[i64::MIN],
+            &[Fine; 3],
+            ExternalAverage(2_150),
+            i32::MAX,
+        ),
         row("external per pod: scale up", 3, &[8_600], &[Fine; 3], ExternalAverage(2_150), 4),
         row("external per pod: scale down", 5, &[8_600], &[Fine; 5], ExternalAverage(2_867), 3),
         row("external per pod: within default tolerance", 3, &[8_600], &[Fine; 3], ExternalAverage(2_900), 3),

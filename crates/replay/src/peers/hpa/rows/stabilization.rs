@@ -2,6 +2,7 @@
 
 use super::NOW;
 use crate::peers::hpa::history::{History, Recommendation, Windows};
+use crate::peers::hpa::{Behavior, Controller, Flags, Metric, Policy, Reading, Rules, Scene, Spec};
 
 /// Replicas, and how many minutes ago.
 type Past = &'static [(i32, f64)];
@@ -80,5 +81,29 @@ fn normalize_desired_replicas_with_behavior() {
         assert_eq!(history.between(current, desired, Windows { up, down }, NOW), expected, "{name}");
         let recommendations: Vec<_> = history.recommendations.iter().map(|past| past.replicas).collect();
         assert_eq!(recommendations, stored, "{name}");
+    }
+}
+
+/// What is remembered fits one window however long a run is: nothing is allocated in the steady state.
+#[test]
+fn a_long_run_needs_no_more_room_than_a_window() {
+    let policies = |percent| vec![Policy::percent(percent, 60.0)];
+    let behavior = Behavior {
+        up: Rules { policies: policies(100), ..Rules::default_up() },
+        down: Rules { policies: policies(50), ..Rules::default_down() },
+    };
+    for behavior in [None, Some(behavior)] {
+        let mut controller = Controller::new(Spec { min: 1, max: 1_000, behavior }, Flags::default());
+        let mut replicas = 10;
+        for look in 0..20_000_u32 {
+            let now = f64::from(look) * 15.0;
+            let load = [1_000_i64, 900_000, 50_000][(look / 90) as usize % 3];
+            let scene = Scene { now, replicas, status_replicas: replicas, pods: &[] };
+            let metrics = [(Metric::ExternalAverage(1_000), Reading::Values(&[load]))];
+            replicas = controller.reconcile(&scene, &metrics).unwrap_or(replicas);
+        }
+        let History { recommendations, ups, downs, .. } = &controller.history;
+        assert!(recommendations.len() <= 22, "{}", recommendations.len());
+        assert!(ups.len() <= 6 && downs.len() <= 6, "{} up, {} down", ups.len(), downs.len());
     }
 }
