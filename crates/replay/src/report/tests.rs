@@ -65,6 +65,7 @@ fn played() -> (String, Vec<Run>) {
     let play = Play {
         scenario: &scenario,
         trace: &trace,
+        past: None,
         trace_name: "generated",
         policy: &policy(),
         policy_name: "<policy>",
