@@ -196,7 +196,11 @@ async fn a_bad_way_to_the_api_server() -> Result<()> {
     scene.settles(need(HIGH)).await?;
     let playing = scene.load.play(seed);
     proxy.fail(40);
-    tokio::time::sleep(Duration::from_secs(90)).await;
+    eventually("the way is bad for long enough", Duration::from_secs(300), || async {
+        let (_, ill, _) = proxy.tally();
+        if ill > 60 { Ok(()) } else { Err(format!("{ill} requests fared ill")) }
+    })
+    .await?;
     // Every raise lands, if late: the floor of the last peak is stored though two in five requests fare ill.
     playing.abort();
     scene.load.set(HIGH);
@@ -208,7 +212,6 @@ async fn a_bad_way_to_the_api_server() -> Result<()> {
     }
     let (asked, ill, busiest) = proxy.tally();
     println!("{asked} requests, {ill} of them fared ill, {busiest} in the busiest second");
-    ensure!(ill > 20, "the proxy did nothing: {ill}");
     ensure!(busiest < 60, "a storm: {busiest} requests in one second");
     proxy.fail(0);
     scene.load.set(LOW);
