@@ -11,6 +11,8 @@ mod floor;
 mod modes;
 #[path = "admission/older.rs"]
 mod older;
+#[path = "admission/other_kinds.rs"]
+mod other_kinds;
 #[path = "admission/own_kinds.rs"]
 mod own_kinds;
 #[path = "admission/scalers.rs"]
@@ -49,7 +51,8 @@ async fn every_rule_on_a_real_api_server() {
     scalers::a_maximum_below_our_minimum_takes_it_along(&cluster).await.context("maximum").unwrap();
     own_kinds::tables_are_closed_to_all_others(&cluster).await.context("tables").unwrap();
     own_kinds::an_override_lasts_seven_days_at_most(&cluster).await.context("until").unwrap();
-    own_kinds::no_policy_has_a_type_error(&cluster).await.context("types").unwrap();
+    own_kinds::nothing_stands_in_the_way_when_it_is_broken(&cluster).await.context("Ignore").unwrap();
+    other_kinds::argo_rollouts_by_the_manual_s_patch(&cluster).await.context("Rollouts").unwrap();
     // The last: nothing is enforced any more.
     way_out::a_missing_kind_lets_writes_pass(&mut cluster).await.context("missing CRD").unwrap();
 }

@@ -74,8 +74,9 @@ pub struct FloorOverrideSpec {
     #[x_kube(validation = limits::OVERRIDE_LASTS.rule())]
     pub lasts: Option<Span>,
 
-    /// Until when it is obeyed. Either this or `for`. The API server has no clock for its rules, so a time later than 7 days
-    /// after creation is not refused: floorkeeper ends the override 7 days after its creation, `status.until` says so.
+    /// Until when it is obeyed. Either this or `for`. A time later than 7 days after creation, or in the past, is refused by
+    /// the admission policy `floorkeeper-overrides`; where that is not installed, floorkeeper ends the override 7 days after
+    /// its creation, `status.until` says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
 

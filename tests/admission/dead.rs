@@ -22,6 +22,7 @@ pub(crate) async fn nothing_goes_below_the_floor() -> Result<()> {
     let hpa = HpaTiming { downscale_stabilization: Duration::from_secs(1), ..HpaTiming::scaled(60.0) };
     let cluster = Cluster::start(Options { hpa, ..Options::default() }).await?;
     install(&cluster, "deploy").await?;
+    crate::own_kinds::no_policy_has_a_type_error(&cluster).await?;
     let apis = MetricsApis::start(&cluster).await?;
     apis.set_external("dead", "requests", &[], 1000.0);
     let town = Town::open(&cluster, "dead", Some("clamp")).await?;

@@ -23,19 +23,47 @@ pub(crate) const GLASS: [&str; 2] = ["--as=floorkeeper.dev:break-glass", "--as-g
 pub(crate) async fn install(cluster: &Cluster, kustomization: &str) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(kustomization);
     cluster.kubectl(["apply", "-k", &path.display().to_string()]).await?;
-    in_force(cluster).await
+    in_force(cluster, "in-force").await
+}
+
+/// The same with a few lines more at the end of deploy/kustomization.yaml, as the manual tells people to write them.
+pub(crate) async fn install_changed(cluster: &Cluster, lines: &str) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copy = cluster.directory().join("manifests");
+    for directory in ["crds", "deploy"] {
+        copy_into(&root.join(directory), &copy.join(directory))?;
+    }
+    let kustomization = copy.join("deploy/kustomization.yaml");
+    let text = std::fs::read_to_string(&kustomization)?;
+    std::fs::write(&kustomization, format!("{text}{lines}\n"))?;
+    cluster.kubectl(["apply", "-k", &copy.join("deploy").display().to_string()]).await?;
+    in_force(cluster, "in-force-changed").await
+}
+
+fn copy_into(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_into(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// The API server takes new policies up within a second or so; it finds a kind that came after them later.
-pub(crate) async fn in_force(cluster: &Cluster) -> Result<()> {
-    let town = Town::open(cluster, "in-force", Some("deny")).await?;
+pub(crate) async fn in_force(cluster: &Cluster, namespace: &str) -> Result<()> {
+    let town = Town::open(cluster, namespace, Some("deny")).await?;
     eventually("the policies are in force", WITHIN, || async {
         let said = town.kubectl(&["scale", "deployment/web", "--replicas=2", "--dry-run=server"], &[]).await?;
         ensure!(!said.done, "it was let in");
         anyhow::Ok(())
     })
     .await?;
-    cluster.kubectl(["delete", "namespace", "in-force", "--wait=false"]).await.map(drop)
+    cluster.kubectl(["delete", "namespace", namespace, "--wait=false"]).await.map(drop)
 }
 
 /// What kubectl said.

@@ -105,7 +105,7 @@ pub(crate) const AUDIT_POLICY: &str = "audit-policy.json";
 pub(crate) const AUDIT_RULES: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata"}]}"#;
 
 /// What the rig's workloads need and no more. Without node-lifecycle a node keeps its not-ready taint for ever.
-const CONTROLLERS: [&str; 12] = [
+const CONTROLLERS: [&str; 13] = [
     "clusterrole-aggregation-controller",
     "deployment-controller",
     "disruption-controller",
@@ -118,4 +118,6 @@ const CONTROLLERS: [&str; 12] = [
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "statefulset-controller",
+    // Says in the status of a ValidatingAdmissionPolicy what of its expressions does not fit its kinds.
+    "validatingadmissionpolicy-status-controller",
 ];
