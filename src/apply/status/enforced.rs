@@ -51,9 +51,9 @@ pub(super) fn says(mode: Mode, enforcement: &Enforcement) -> Says {
         Enforcement::Tried(Trial::Refused { clamps: false }, Wish::Clamp) => says(
             FALSE,
             enforced::PARTIAL,
-            "the API server refuses an order below the floor; a deploy that brings fewer replicas lands and is put \
-             back by floorkeeper: MutatingAdmissionPolicy floorkeeper-clamp is not in force (Kubernetes 1.36 or newer \
-             has it: kubectl apply -k deploy)",
+            "the API server refuses an order below the floor and raises nothing: MutatingAdmissionPolicy \
+             floorkeeper-clamp is not in force here (from Kubernetes 1.36, kubectl apply -k deploy; of custom kinds it \
+             can raise deploys, not what scalers write). floorkeeper puts back what lands below the floor",
         ),
         Enforcement::Tried(Trial::Refused { clamps: false }, Wish::Deny) => says(
             FALSE,
