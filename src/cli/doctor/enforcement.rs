@@ -75,7 +75,7 @@ fn policies(look: &Look, asks: impl Fn(&str) -> bool) -> Vec<Finding> {
     let unkept: Vec<String> = asking
         .iter()
         .filter_map(|policy| Some((policy, reason(policy)?)))
-        .filter(|(_, reason)| reason != enforced::PARTIAL)
+        .filter(|(_, reason)| !AS_ASKED.contains(&reason.as_str()))
         .map(|(policy, reason)| format!("{} ({reason})", name(policy)))
         .collect();
     if !unkept.is_empty() {
@@ -102,3 +102,6 @@ const CLAMP: &str = "floorkeeper-clamp";
 const TABLES: &str = "floorkeeper-tables";
 
 const APPLY: &str = "kubectl apply -k deploy/admission";
+
+/// Reasons of a condition that is not True and not to be looked after: told elsewhere, as asked for, or not known yet.
+const AS_ASKED: [&str; 4] = [enforced::PARTIAL, enforced::DENY_ONLY, enforced::CHECKING, enforced::NOTHING_TO_TRY];
