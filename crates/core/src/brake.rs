@@ -9,14 +9,14 @@ use crate::facts::BrakeHold;
 use crate::time::Timestamp;
 
 /// The brakes of all sources.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Brakes {
     sources: HashMap<Arc<str>, Source>,
     /// How many are tripped: mostly none, and then nobody has to look.
     tripped: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Source {
     /// Policies that read the source, by namespace, and how many of them are in an unusual fall.
     namespaces: HashMap<Arc<str>, Namespace>,
@@ -24,7 +24,7 @@ struct Source {
     tripped: Option<BrakeHold>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Namespace {
     policies: HashSet<Arc<str>>,
     falling: HashSet<Arc<str>>,

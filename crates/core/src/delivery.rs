@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use crate::write::Outcome;
 
 /// The three writes that a workload may have under way, each at most once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) row: Lane,
     pub(crate) replicas: Lane,

@@ -12,6 +12,7 @@ use crate::key::{PolicyKey, TargetKey};
 use crate::plan;
 use crate::standing::Standing;
 use crate::time::Timestamp;
+use crate::workload::Workload;
 use crate::write::{Outcome, Write};
 
 /// The whole decision, sans I/O.
@@ -19,9 +20,13 @@ use crate::write::{Outcome, Write};
 /// Drive it so: `observe` everything that happens, then `poll`; carry the writes out in their order and tell each
 /// outcome with `acknowledged`; poll again at `next_wake` at the latest. Nothing is written for a policy before its
 /// namespace's table was told (`Event::Table`) and its target was seen.
-#[derive(Debug)]
+///
+/// One that does not lead ([`Engine::standby`]) is driven in the same way: it keeps all that it is told, decides nothing,
+/// and begins with warm windows when it is told to [`Engine::lead`].
+#[derive(Clone, Debug)]
 pub struct Engine {
     epoch: u64,
+    leading: bool,
     fleet: Fleet,
     brakes: Brakes,
     /// Stored rows by namespace: a namespace is in here once it was told.
@@ -34,11 +39,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// `epoch`: of this leadership; above every epoch stored before it.
+    /// Leads from the start. `epoch`: of this leadership; above every epoch stored before it.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
         Self {
             epoch,
+            leading: true,
             fleet: Fleet::default(),
             brakes: Brakes::default(),
             tables: HashMap::new(),
@@ -46,6 +52,25 @@ impl Engine {
             wakes: BinaryHeap::new(),
             changed: Vec::new(),
             notices: Vec::new(),
+        }
+    }
+
+    /// Leads when it is told to.
+    #[must_use]
+    pub fn standby() -> Self {
+        Self { leading: false, ..Self::new(0) }
+    }
+
+    /// Leadership begins; what is stored by then is taken over. `epoch`: above every epoch stored before it.
+    pub fn lead(&mut self, epoch: u64) {
+        (self.epoch, self.leading) = (epoch, true);
+        for place in self.fleet.everywhere() {
+            // What is gone and has no row was given back by the leader before.
+            if self.fleet.get(place).is_some_and(Workload::is_given_back) {
+                self.fleet.remove(place);
+            } else {
+                self.dirty.push(place);
+            }
         }
     }
 
@@ -100,6 +125,11 @@ impl Engine {
     /// Decides every policy that an event or the time concerns, and returns the writes that follow, in order.
     pub fn poll(&mut self, now: Timestamp) -> Vec<Write> {
         let mut due = core::mem::take(&mut self.dirty);
+        if !self.leading {
+            due.clear();
+            self.dirty = due;
+            return Vec::new();
+        }
         while let Some(&Reverse((at, place))) = self.wakes.peek()
             && at <= now
         {
@@ -194,7 +224,7 @@ impl Engine {
     /// When to poll again if nothing happens before; [`Timestamp::NEVER`] if never.
     #[must_use]
     pub fn next_wake(&self) -> Timestamp {
-        if self.dirty.is_empty() {
+        if self.dirty.is_empty() || !self.leading {
             self.wakes.peek().map_or(Timestamp::NEVER, |&Reverse((at, _))| at)
         } else {
             Timestamp(0)
@@ -243,6 +273,10 @@ impl Engine {
                 workload.found(row, now);
             }
             workload.delivery.seen(row);
+            if !self.leading && workload.gone_since.is_some() && row.is_some_and(|row| row.released) {
+                // The leader waited for its policy already.
+                workload.gone_since = Some(Timestamp(0));
+            }
             self.dirty.push(place);
         }
         for (target, row) in &rows {

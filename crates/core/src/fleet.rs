@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::workload::Workload;
 
 /// Workloads in stable places, with indexes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Fleet {
     workloads: Vec<Option<Workload>>,
     free: Vec<usize>,
@@ -27,7 +27,7 @@ pub(crate) struct Fleet {
 }
 
 /// A target as last told, for policies that come later and for those that depend on it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     target: Option<Target>,
     readiness: Readiness,
@@ -106,6 +106,12 @@ impl Fleet {
         self.unlink(place, &workload.policy);
         self.forget_unnamed(&workload.policy);
         self.free.push(place);
+    }
+
+    /// The places of all workloads.
+    pub(crate) fn everywhere(&self) -> Vec<usize> {
+        let taken = self.workloads.iter().enumerate().filter(|(_, workload)| workload.is_some());
+        taken.map(|(place, _)| place).collect()
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&Workload> {

@@ -28,7 +28,7 @@ pub(crate) struct Planned {
 pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Planned {
     let mut planned = Planned::default();
     if retired(workload) {
-        give_back(workload, now, &mut planned);
+        give_back(workload, epoch, now, &mut planned);
         return planned;
     }
     if !writes(workload) {
@@ -37,7 +37,7 @@ pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Plann
     if let Some(gone_since) = workload.gone_since
         && now >= gone_since.plus(ADOPTION)
     {
-        give_back(workload, now, &mut planned);
+        give_back(workload, epoch, now, &mut planned);
         return planned;
     }
     let floor = workload.floor_replicas();
@@ -45,6 +45,8 @@ pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Plann
     let stored = workload.delivery.stored().filter(|row| !row.released).map(|row| row.replicas);
     let enforced = floor.max(stored.unwrap_or(0));
     let is_stored = stored == Some(floor);
+    // Stored in our own epoch: from then on no write of a leader before us can lower it any more.
+    let is_stored = is_stored && workload.delivery.stored().is_some_and(|row| row.epoch == epoch);
 
     planned.row = row(workload, epoch, now);
     planned.replicas = replicas(workload, enforced, is_stored, now);
@@ -78,7 +80,9 @@ fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey
     let wanted = &workload.standing;
     let same =
         stored.is_some_and(|row| tells_the_same(row, wanted) && row.policy == workload.key.name && row.uid == uid);
-    if same {
+    // A new leader writes each floor once in its own epoch: a lowering by the one before, however late, is refused then.
+    let claims = stored.is_some_and(|row| row.epoch < epoch);
+    if same && !claims {
         return None;
     }
     let lowers = stored.is_some_and(|row| wanted.replicas < row.replicas);
@@ -86,9 +90,9 @@ fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey
     row.policy = Arc::clone(&workload.key.name);
     row.uid = uid;
     row.seq = stored.map_or(0, |row| row.seq).saturating_add(1);
-    // A raise copies the stored epoch, so that it is never refused.
+    // A raise goes with any later epoch that is stored, so that it is not refused.
     row.epoch = match stored {
-        Some(row) if !lowers => row.epoch,
+        Some(row) if !lowers => row.epoch.max(epoch),
         Some(_) | None => epoch,
     };
     row.released = false;
@@ -186,7 +190,11 @@ fn bounds(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timestam
 }
 
 /// A policy that stays away: first the scaler's own bounds, then the row is released, then it vanishes.
-fn give_back(workload: &mut Workload, now: Timestamp, planned: &mut Planned) {
+fn give_back(workload: &mut Workload, epoch: u64, now: Timestamp, planned: &mut Planned) {
+    if workload.delivery.stored().is_some_and(|row| row.epoch > epoch) {
+        // Another leader's by now.
+        return;
+    }
     if let (Some(scaler), Some(owner)) = (workload.scaler_seen().cloned(), workload.owner_bounds())
         && scaler.kept.is_some()
     {
@@ -212,7 +220,7 @@ fn give_back(workload: &mut Workload, now: Timestamp, planned: &mut Planned) {
     if stored.released {
         planned.vanish = Some(target);
     } else {
-        let row = Standing { released: true, seq: stored.seq.saturating_add(1), ..stored.clone() };
+        let row = Standing { released: true, epoch, seq: stored.seq.saturating_add(1), ..stored.clone() };
         planned.row = Some((target, row));
     }
     workload.delivery.row.start();

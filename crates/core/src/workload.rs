@@ -29,7 +29,7 @@ use crate::time::Timestamp;
 use crate::warrant::Floor;
 
 /// A policy and all that is known of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Workload {
     pub(crate) key: PolicyKey,
     pub(crate) policy: Arc<Policy>,
@@ -233,6 +233,11 @@ impl Workload {
             self.standing.replicas = floor;
             self.run_down(now);
         }
+    }
+
+    /// Its policy is gone, and its row too.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.gone_since.is_some() && self.delivery.stored().is_none()
     }
 
     pub(crate) fn has_floor(&self) -> bool {

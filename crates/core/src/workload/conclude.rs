@@ -63,7 +63,7 @@ impl Workload {
 }
 
 /// The last but one decision's lists, used again: a decision allocates nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Spare {
     pub(super) bids: Vec<Bid>,
     pub(super) doubts: Vec<Doubt>,
