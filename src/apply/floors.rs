@@ -5,17 +5,20 @@
 //! writer is refused however late its write comes, other rows stay as they are, and no read is needed: one round trip.
 //! A version would add nothing but conflicts between rows that have nothing to do with each other. Server-side apply
 //! would need every row of ours in each write, as a row left out would vanish.
+//!
+//! One row that is refused takes the others with it. So what is refused is looked at again against what stands there, and
+//! the raises among it are written all the same: a raise never waits for who leads.
 
 use std::collections::BTreeMap;
 
-use floorkeeper_core::{Standing, TargetKey};
+use floorkeeper_core::{Standing, TargetKey, raises};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use super::call::{Trouble, call};
-use super::row::row;
+use super::row::{row, standings};
 use super::writer::{MANAGER, Writer};
 use crate::api::{FloorTable, FloorTableSpec, TABLE_NAME};
 
@@ -27,7 +30,7 @@ pub(super) async fn write(
 ) -> Result<(), Trouble> {
     let api: Api<FloorTable> = Api::namespaced(writer.client(), namespace);
     let patch = patch(rows, vanish)?;
-    match change(&api, &patch).await {
+    let ended = match change(&api, &patch).await {
         Err(Trouble::NotFound(_)) if rows.is_empty() => Ok(()),
         Err(Trouble::NotFound(_)) => match create(&api, rows).await {
             // Somebody else created it meanwhile: the same change, to what stands there now.
@@ -35,8 +38,27 @@ pub(super) async fn write(
             ended => ended,
         },
         ended => ended,
+    };
+    match ended.map_err(fenced) {
+        Err(Trouble::Conflict(why)) => raise_all_the_same(&api, rows, vanish, why).await,
+        ended => ended,
     }
-    .map_err(fenced)
+}
+
+/// Of a refused write the raises.
+async fn raise_all_the_same(
+    api: &Api<FloorTable>,
+    rows: &[(TargetKey, Standing)],
+    vanish: &[TargetKey],
+    why: String,
+) -> Result<(), Trouble> {
+    let stands = standings(&call(api.get(TABLE_NAME)).await?);
+    let raises = raises(rows, &stands);
+    if raises.is_empty() {
+        return Err(Trouble::Conflict(why));
+    }
+    change(api, &patch(&raises, &[])?).await.map_err(fenced)?;
+    if raises.len() == rows.len() && vanish.is_empty() { Ok(()) } else { Err(Trouble::Conflict(why)) }
 }
 
 async fn change(api: &Api<FloorTable>, patch: &Value) -> Result<(), Trouble> {

@@ -15,6 +15,7 @@ mod rate;
 mod replicas;
 mod row;
 mod status;
+mod tenure;
 mod writer;
 
 pub use self::bounds::{give_hpa_back, owner_bounds};
@@ -25,4 +26,5 @@ pub use self::kinds::Kinds;
 pub use self::own_hpa::{is_own_hpa, own_hpa, own_hpa_in_line, own_hpa_name};
 pub use self::row::{row, standings};
 pub use self::status::{Told, action, refused, status};
+pub use self::tenure::Tenure;
 pub use self::writer::{MANAGER, Writer};

@@ -24,7 +24,7 @@ use super::vitals::Vitals;
 use super::watch::{Id, Seen, watch as watch_kind};
 use super::workloads;
 use crate::api::{FloorOverride, FloorTable, MetricSource, ScalingPolicy, TABLE_NAME};
-use crate::apply::{self, Kinds};
+use crate::apply::{self, Kinds, Tenure};
 use crate::observe::{self, Feed, HealthBoard, Observer, SourceConfig, Subscription};
 
 /// What the desk works with.
@@ -36,6 +36,8 @@ pub(super) struct Desk {
     pub(super) vitals: Arc<Vitals>,
     pub(super) reports: Arc<Reports>,
     pub(super) inputs: mpsc::Sender<Input>,
+    /// A standby says nothing.
+    pub(super) tenure: Tenure,
 }
 
 /// The tasks that the desk has started; dropped with it.
@@ -69,7 +71,7 @@ impl Desk {
                         self.look_up(&registry.unresolved(), &mut running);
                         self.look_up_pods(registry.podless(), &mut running);
                     }
-                    if ticks.is_multiple_of(SOURCE_TICKS) {
+                    if ticks.is_multiple_of(SOURCE_TICKS) && self.tenure.holds() {
                         statuses.tell(&self.client, &registry, &running.health, now(), &mut running.tasks);
                     }
                 }
@@ -143,7 +145,8 @@ impl Desk {
         if let Some(subscriptions) = subscriptions {
             running.subscriptions.send_replace(subscriptions);
         }
-        for (id, status) in orders {
+        // What a standby leaves unsaid is asked again for as long as it is not seen.
+        for (id, status) in orders.into_iter().filter(|_| self.tenure.holds()) {
             running.tasks.spawn(statuses::write_override(self.client.clone(), id, status));
         }
         true

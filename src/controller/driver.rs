@@ -3,13 +3,13 @@
 //! It takes what has come in, polls once, hands the writes out to tasks, and hears of their outcomes as of everything
 //! else. A write below a floor is answered in the same turn in which its watch event arrives.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use floorkeeper_core::{Engine, Event, Notice, Outcome, PolicyKey, TargetKey, Timestamp, Write};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::clock::{instant, now};
@@ -20,12 +20,28 @@ use super::vitals::Vitals;
 use super::world::World;
 use crate::metrics::{Metrics, What};
 
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Floors of a later epoch than ours are stored, though we hold the lease: what we know is not what is true.
+    Superseded,
+}
+
 /// Owns the engine.
 pub(super) struct Driver<W> {
     world: World,
-    /// Created when all stores are filled: its epoch has to be above every stored one.
-    engine: Option<Engine>,
-    early: Vec<Event>,
+    /// Takes in everything from the start; leads when all stores are filled and the lease is ours.
+    engine: Engine,
+    /// Of our leadership: above every epoch that was stored before it.
+    epoch: Option<u64>,
+    /// Of the lease; zero without an election.
+    term: Option<u64>,
+    /// Told when everything that a leader needs is known.
+    warm: watch::Sender<bool>,
+    /// Told when leadership begins.
+    leads: watch::Sender<bool>,
     lanes: Lanes,
     /// Carries one write out.
     write: W,
@@ -47,18 +63,22 @@ where
     W: Fn(Arc<Write>) -> F,
     F: Future<Output = Outcome> + Send + 'static,
 {
-    /// `outcomes`: the sending end of what [`Driver::run`] reads.
+    /// `outcomes`: the sending end of what [`Driver::run`] reads. `term`: of a leadership without an election.
     pub(super) fn new(
         write: W,
         outcomes: mpsc::Sender<Input>,
+        term: Option<u64>,
         reports: Arc<Reports>,
         vitals: Arc<Vitals>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             world: World::new(),
-            engine: None,
-            early: Vec::new(),
+            engine: Engine::standby(),
+            epoch: None,
+            term,
+            warm: watch::Sender::new(false),
+            leads: watch::Sender::new(false),
             lanes: Lanes::new(WRITES_AT_ONCE),
             write,
             outcomes,
@@ -71,24 +91,38 @@ where
         }
     }
 
+    /// True when everything that a leader needs is known.
+    pub(super) fn warm(&self) -> watch::Receiver<bool> {
+        self.warm.subscribe()
+    }
+
+    /// True once this process leads and decides.
+    pub(super) fn leads(&self) -> watch::Receiver<bool> {
+        self.leads.subscribe()
+    }
+
     /// Runs until `stop`; then finishes the writes that are under way.
-    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: impl Future<Output = ()>) {
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: impl Future<Output = ()>) -> Ended {
         tokio::pin!(stop);
         let mut batch = Vec::new();
-        loop {
+        let ended = loop {
             let pause = self.pause(now());
             tokio::select! {
                 biased;
-                () = &mut stop => break,
-                count = inputs.recv_many(&mut batch, BATCH) => if count == 0 { break },
+                () = &mut stop => break Ended::Stopped,
+                count = inputs.recv_many(&mut batch, BATCH) => if count == 0 { break Ended::Stopped },
                 () = tokio::time::sleep(pause) => {}
             }
             let started = instant();
             self.turn(&mut batch, now());
             self.metrics.polled(started.elapsed());
             self.vitals.turned();
-        }
+            if self.is_superseded() {
+                break Ended::Superseded;
+            }
+        };
         self.drain(inputs).await;
+        ended
     }
 
     /// One turn: take everything in, decide, hand out.
@@ -97,16 +131,11 @@ where
         for input in batch.drain(..) {
             self.take(input, &mut events, now);
         }
-        self.begin();
-        let Some(engine) = &mut self.engine else {
-            self.early.append(&mut events);
-            self.vitals.waits_for(self.world.awaited().map(ToString::to_string).collect());
-            return;
-        };
-        for event in self.early.drain(..).chain(events) {
-            engine.observe(event, now);
+        for event in events {
+            self.engine.observe(event, now);
         }
-        for write in engine.poll(now) {
+        self.begin();
+        for write in self.engine.poll(now) {
             if let Some((target, heard)) = undone(&write).and_then(|target| self.heard.remove_entry(target)) {
                 self.undoing.insert(target, heard);
             }
@@ -143,25 +172,40 @@ where
             Input::Dropped(store) => self.world.drop_store(&store),
             Input::Kind(kind, resource) => self.world.take_kind(kind, resource, events),
             Input::Wrote(ticket, outcome) => self.wrote(ticket, outcome, now),
+            Input::Elected(term) => self.term = Some(term),
         }
     }
 
-    /// Leadership begins here: with one replica, as soon as everything is known. An election takes its term from the
-    /// lease, as long as it is above every stored epoch.
+    /// Leadership begins here, once everything is known and the lease is ours.
     fn begin(&mut self) {
-        if self.engine.is_none() && self.world.awaited().next().is_none() {
-            let epoch = self.world.epoch().saturating_add(1);
-            info!(epoch, "everything is known, deciding begins");
-            self.engine = Some(Engine::new(epoch));
-            self.vitals.waits_for(BTreeSet::new());
-            self.metrics.leading(true);
+        if self.epoch.is_some() {
+            return;
         }
+        self.vitals.waits_for(self.world.awaited().map(ToString::to_string).collect());
+        if self.world.awaited().next().is_some() {
+            return;
+        }
+        self.warm.send_replace(true);
+        if let Some(term) = self.term {
+            // Above every epoch that was ever given out: those that are stored, and those of a lease that wrote no floor.
+            let epoch = term.max(self.world.epoch()).saturating_add(1);
+            info!(epoch, term, "everything is known, deciding begins");
+            self.epoch = Some(epoch);
+            self.engine.lead(epoch);
+            self.metrics.leading(true);
+            self.leads.send_replace(true);
+        }
+    }
+
+    /// Two elections lie between us and whoever wrote that; without an election nobody could tell who is right.
+    fn is_superseded(&self) -> bool {
+        self.term.is_some_and(|term| term > 0) && self.epoch.is_some_and(|epoch| self.world.epoch() > epoch)
     }
 
     /// What the API server did on its own is told as if the engine had told it.
     fn clamped(&self, target: &TargetKey, notice: &Notice, now: Timestamp) {
-        // Before everything is known it is an old note.
-        if self.engine.is_none() {
+        // Before everything is known it is an old note, and a standby says nothing.
+        if self.epoch.is_none() {
             return;
         }
         for (policy, spec) in self.world.policies_of(target) {
@@ -180,9 +224,7 @@ where
             }
             info!(%target, ?outcome, milliseconds = took.as_secs_f64() * 1e3, "answered a write below the floor");
         }
-        if let Some(engine) = &mut self.engine {
-            engine.acknowledged(&write, outcome, now);
-        }
+        self.engine.acknowledged(&write, outcome, now);
     }
 
     fn hand_out(&mut self) {
@@ -200,14 +242,13 @@ where
     }
 
     fn report(&mut self, now: Timestamp) {
-        let Some(engine) = &mut self.engine else { return };
-        for (policy, notice) in engine.notices() {
+        for (policy, notice) in self.engine.notices() {
             self.metrics.noticed(&notice);
             let spec = self.world.policy(&policy).cloned();
             self.reports.tell(Told { policy, spec, notice, at: now });
         }
-        for policy in engine.changed().into_iter().chain(self.told.drain(..)) {
-            if let (Some(decision), Some(spec)) = (engine.decision(&policy), self.world.policy(&policy)) {
+        for policy in self.engine.changed().into_iter().chain(self.told.drain(..)) {
+            if let (Some(decision), Some(spec)) = (self.engine.decision(&policy), self.world.policy(&policy)) {
                 self.metrics.decided(&policy, decision);
                 self.reports.decided(policy, decision, spec);
             }
@@ -216,8 +257,7 @@ where
 
     /// How long to sleep if nothing happens.
     fn pause(&self, now: Timestamp) -> Duration {
-        let wake = self.engine.as_ref().map_or(Timestamp::NEVER, Engine::next_wake);
-        wake.since(now).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+        self.engine.next_wake().since(now).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
     /// Writes that are under way are finished; those that only wait are not begun.

@@ -39,6 +39,8 @@ pub(super) enum Input {
     /// The plural resource of a kind that scalers refer to.
     Kind(KindName, Arc<str>),
     Wrote(Ticket, Outcome),
+    /// This process leads from now on, in this term of the lease.
+    Elected(u64),
 }
 
 /// A scaler and what it scales.

@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod desk;
 mod driver;
+mod election;
 mod enforcement;
 mod input;
 mod kinds;
@@ -31,23 +32,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floorkeeper_core::Write;
+use floorkeeper_core::lease::Why;
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as latest};
 use tokio::task::JoinSet;
 use tracing::info;
 
 use self::desk::Desk;
-use self::driver::Driver;
+use self::driver::{Driver, Ended};
+use self::election::Elector;
 use self::enforcement::Enforcements;
 use self::input::Input;
 use self::reports::Reports;
 use self::scribe::Scribe;
 use self::vitals::Vitals;
-use crate::apply::{Events, Kinds, Writer};
+use crate::apply::{Events, Kinds, Tenure, Writer};
 use crate::metrics::Metrics;
 
 pub use self::client::{Access, AccessError, client, config};
+pub use self::election::LeaseSettings;
 
 /// What the operator runs on.
 pub struct Settings {
@@ -57,6 +61,8 @@ pub struct Settings {
     pub namespace: String,
     /// For `/healthz`, `/readyz` and `/metrics`.
     pub listener: TcpListener,
+    /// `None`: this is the only process, it leads at once.
+    pub lease: Option<LeaseSettings>,
 }
 
 /// Why the operator ended by itself.
@@ -64,52 +70,100 @@ pub struct Settings {
 pub enum Error {
     #[error("/healthz, /readyz and /metrics can't be served: {0}")]
     Serve(#[source] std::io::Error),
+    #[error("{}; floors stay where they are, this process ends and starts again as a standby", lost(*.0))]
+    LeaseLost(Why),
+    #[error(
+        "floors of a later leader are stored although this process holds the lease (was a backup restored?): it gives the \
+         lease back and starts again"
+    )]
+    Superseded,
 }
 
-/// Runs until `stop`; then finishes the writes that are under way.
+/// Runs until `stop`; then finishes the writes that are under way, and gives the lease back.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), Error> {
-    let Settings { client, namespace, listener } = settings;
+    let Settings { client, namespace, listener, lease } = settings;
     let metrics = Arc::new(Metrics::new());
     let vitals = Arc::new(Vitals::default());
     let reports = Arc::new(Reports::default());
     let kinds = Arc::new(Kinds::default());
+    let tenure = if lease.is_some() { Tenure::of_lease() } else { Tenure::always() };
+    let (unfenced, client) = (client.clone(), tenure.fence(client));
     let writer = Writer::new(client.clone(), Arc::clone(&kinds), Arc::clone(&metrics));
     let views = writer.clone();
     let (inputs, received) = mpsc::channel::<Input>(INPUTS_WAITING);
 
-    info!(version = env!("CARGO_PKG_VERSION"), %namespace, "floorkeeper starts");
+    info!(version = env!("CARGO_PKG_VERSION"), %namespace, elected = lease.is_some(), "floorkeeper starts");
     let serving = serve::serve(listener, Arc::clone(&vitals), Arc::clone(&metrics));
     let write = move |write: Arc<Write>| {
         let writer = writer.clone();
         async move { writer.carry_out(&write).await }
     };
-    let events = Events::start(client.clone(), instance(), Arc::clone(&metrics));
+    let term = lease.is_none().then_some(0);
+    let driver =
+        Driver::new(write, inputs.clone(), term, Arc::clone(&reports), Arc::clone(&vitals), Arc::clone(&metrics));
+    let resign = latest::Sender::new(false);
+    let (warm, mut leads) = (driver.warm(), driver.leads());
+    let mut elected = JoinSet::new();
+    if let Some(settings) = lease {
+        let elector = Elector {
+            client: unfenced,
+            namespace: namespace.clone(),
+            settings,
+            identity: identity(),
+            tenure: tenure.clone(),
+            metrics: Arc::clone(&metrics),
+            inputs: inputs.clone(),
+        };
+        elected.spawn(elector.run(warm, resign.subscribe()));
+    }
+    let events = Events::start(client.clone(), instance(), metrics);
     let (_permits, permitted) = permits::watch(&client);
     let scribe = Scribe::new(views.clone(), events, Enforcements::new(views, permitted));
-    let desk = Desk {
-        client,
-        namespace,
-        kinds,
-        vitals: Arc::clone(&vitals),
-        reports: Arc::clone(&reports),
-        inputs: inputs.clone(),
-    };
     // Dropped, and so ended, when this function ends.
     let mut around = JoinSet::new();
-    around.spawn(desk.run());
+    around.spawn(Desk { client, namespace, kinds, vitals, reports: Arc::clone(&reports), inputs, tenure }.run());
     let mut scribes = JoinSet::new();
-    scribes.spawn(scribe.run(Arc::clone(&reports)));
-    let driver = Driver::new(write, inputs, Arc::clone(&reports), vitals, metrics);
-    tokio::select! {
-        ended = serving => ended.map_err(Error::Serve)?,
-        () = driver.run(received, stop) => {}
-    }
+    let (told, mut begins) = (Arc::clone(&reports), leads.clone());
+    scribes.spawn(async move {
+        // A standby says nothing; what is latest of each policy waits until it leads.
+        if begins.wait_for(|leads| *leads).await.is_ok() {
+            scribe.run(told).await;
+        }
+    });
+    let ended = tokio::select! {
+        ended = serving => return ended.map_err(Error::Serve),
+        Some(why) = elected.join_next() => return Err(Error::LeaseLost(why.unwrap_or(Why::Expired))),
+        ended = driver.run(received, stop) => ended,
+    };
     reports.close();
-    if tokio::time::timeout(SAID_WITHIN, scribes.join_next()).await.is_err() {
-        info!("stopping with statuses unsaid; the next start says them");
+    let patience = if elected.is_empty() { SAID_WITHIN } else { SAID_WITHIN_BEFORE_A_HAND_OVER };
+    if *leads.borrow_and_update() && tokio::time::timeout(patience, scribes.join_next()).await.is_err() {
+        info!("stopping with statuses unsaid; the next leader says them");
     }
+    resign.send_replace(true);
+    // Not given back, it is taken when its time is over.
+    drop(tokio::time::timeout(GIVEN_BACK_WITHIN, elected.join_next()).await);
     info!("floorkeeper stops; floors stay where they are");
-    Ok(())
+    match ended {
+        Ended::Stopped => Ok(()),
+        Ended::Superseded => Err(Error::Superseded),
+    }
+}
+
+fn lost(why: Why) -> &'static str {
+    match why {
+        Why::Expired => "the lease was not renewed in time (is the API server slow or away?)",
+        Why::Taken => "another process holds the lease",
+        Why::PastCameBack => {
+            "the lease is as it was before (was a backup of etcd restored?): what was read is not what is stored"
+        }
+        Why::Resigned => "the lease was given back",
+    }
+}
+
+/// Of this process and no other: a restarted container has the same pod, and often the same process id.
+fn identity() -> String {
+    format!("{}_{}_{}", instance(), std::process::id(), clock::now().0)
 }
 
 /// Who reports events: the pod, or this machine.
@@ -119,6 +173,12 @@ fn instance() -> String {
 
 /// A status is a view; the next process writes it as well.
 const SAID_WITHIN: Duration = Duration::from_secs(3);
+
+/// The standby waits for the lease, and it says all statuses anyhow.
+const SAID_WITHIN_BEFORE_A_HAND_OVER: Duration = Duration::from_millis(300);
+
+/// One write of a small object.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Twice what one turn takes: the loop always finds a full batch, and the senders feel it when it is behind.
 const INPUTS_WAITING: usize = 4096;

@@ -42,6 +42,7 @@ pub struct Metrics {
     source_seconds: Family<BySource, Histogram, fn() -> Histogram>,
     poll_seconds: Histogram,
     leader: Gauge,
+    transitions: Gauge,
 }
 
 impl Default for Metrics {
@@ -70,6 +71,7 @@ impl Metrics {
             source_seconds: Family::new_with_constructor(latency),
             poll_seconds: fine(),
             leader: Gauge::default(),
+            transitions: Gauge::default(),
             registry: Registry::default(),
         };
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -105,6 +107,11 @@ impl Metrics {
             metrics.poll_seconds.clone(),
         );
         registry.register("leader", "1 while this process holds the lease", metrics.leader.clone());
+        registry.register(
+            "lease_transitions",
+            "How often the lease has changed hands, as this process last saw it",
+            metrics.transitions.clone(),
+        );
         registry.register_collector(Box::new(policies));
         metrics.registry = registry;
         metrics
@@ -179,6 +186,11 @@ impl Metrics {
     /// One round of decisions took this long.
     pub fn polled(&self, took: Duration) {
         self.poll_seconds.observe(took.as_secs_f64());
+    }
+
+    /// The lease was read or written; `transitions`: how often it has changed hands.
+    pub fn lease(&self, transitions: u64) {
+        self.transitions.set(i64::try_from(transitions).unwrap_or(i64::MAX));
     }
 
     pub fn leading(&self, yes: bool) {

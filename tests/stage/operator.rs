@@ -23,6 +23,11 @@ impl Operator {
 
     /// Another way to the cluster than its own kubeconfig.
     pub(crate) fn start_with(kubeconfig: &Path, cluster: &Cluster, name: &str) -> Result<Self> {
+        Self::start_like(kubeconfig, cluster, name, &[])
+    }
+
+    /// With more arguments.
+    pub(crate) fn start_like(kubeconfig: &Path, cluster: &Cluster, name: &str, more: &[&str]) -> Result<Self> {
         // Free a moment ago, and nobody else on this machine asks for it by number.
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = cluster.directory().join(format!("floorkeeper-{name}.log"));
@@ -30,6 +35,7 @@ impl Operator {
             .args(["run", "--listen", &address, "--log-format", "json", "--log-level", "info,floorkeeper=debug"])
             .arg("--kubeconfig")
             .arg(kubeconfig)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -68,10 +74,21 @@ impl Operator {
 
     /// SIGTERM, and how it ends.
     pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
+        self.signal("-TERM").await?;
+        self.ends().await
+    }
+
+    /// `-STOP`, `-CONT`, `-TERM`.
+    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
         let pid = self.process.id().context("it has ended before")?;
-        let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        let sent = Command::new("kill").args([signal, &pid.to_string()]).status().await?;
         ensure!(sent.success(), "kill: {sent}");
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.process.wait()).await;
+        Ok(())
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ends(&mut self) -> Result<ExitStatus> {
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.process.wait()).await;
         Ok(ended.with_context(|| format!("still running:\n{}", self.log()))??)
     }
 

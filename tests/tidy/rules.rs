@@ -17,6 +17,8 @@ const MAY_READ_THE_CLOCK: &[&str] = &[
     "src/apply/writer.rs",
     // For a command, where the API server does not tell its time.
     "src/cli/reach.rs",
+    // Whether the lease is still held, at the moment of sending.
+    "src/apply/tenure.rs",
     // The loop's `now`, and how long ago something was heard.
     "src/controller/clock.rs",
     // When a source was asked: once a tick.

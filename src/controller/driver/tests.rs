@@ -13,12 +13,17 @@ struct Rig {
     /// Each write takes one before it ends.
     permits: Arc<Semaphore>,
     stop: oneshot::Sender<()>,
-    run: JoinHandle<()>,
+    run: JoinHandle<Ended>,
+    warm: watch::Receiver<bool>,
     vitals: Arc<Vitals>,
 }
 
 impl Rig {
     fn start() -> Self {
+        Self::start_in(Some(0))
+    }
+
+    fn start_in(term: Option<u64>) -> Self {
         let (inputs, received) = mpsc::channel(64);
         let (written, writes) = mpsc::unbounded_channel();
         let permits = Arc::new(Semaphore::new(1000));
@@ -33,10 +38,11 @@ impl Rig {
         };
         let vitals = Arc::new(Vitals::default());
         let (reports, metrics) = (Arc::new(Reports::default()), Arc::new(Metrics::new()));
-        let driver = Driver::new(write, inputs.clone(), reports, Arc::clone(&vitals), metrics);
+        let driver = Driver::new(write, inputs.clone(), term, reports, Arc::clone(&vitals), metrics);
+        let warm = driver.warm();
         let (stop, stopped) = oneshot::channel::<()>();
         let run = tokio::spawn(driver.run(received, async { drop(stopped.await) }));
-        Self { inputs, writes, permits, stop, run, vitals }
+        Self { inputs, writes, permits, stop, run, warm, vitals }
     }
 
     async fn tell(&self, input: Input) {
@@ -159,4 +165,44 @@ async fn a_stop_finishes_what_is_under_way_and_begins_nothing() {
     rig.permits.add_permits(1);
     timeout(Duration::from_secs(5), rig.run).await.expect("it ends with the write").unwrap();
     assert!(rig.writes.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_standby_knows_everything_and_writes_nothing_until_it_is_elected() {
+    let mut rig = Rig::start_in(None);
+    scene(&rig).await;
+    rig.fill().await;
+    timeout(Duration::from_secs(10), rig.warm.wait_for(|warm| *warm)).await.expect("it gets warm").unwrap();
+    rig.see(8).await;
+    // Everything told so far was taken in when this one was.
+    rig.tell(Input::Awaited(Store::Targets("late.example.dev".into()))).await;
+    timeout(Duration::from_secs(10), async {
+        while rig.vitals.waiting().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it turns");
+    assert!(rig.writes.try_recv().is_err());
+    rig.tell(Input::Filled(Store::Targets("late.example.dev".into()))).await;
+    rig.tell(Input::Elected(4)).await;
+    let Write::Floors { rows, .. } = rig.written().await else { panic!("the floor is stored first") };
+    assert_eq!((rows[0].1.replicas, rows[0].1.epoch), (8, 5));
+}
+
+#[tokio::test]
+async fn its_epoch_is_above_the_stored_ones_and_a_later_one_ends_it() {
+    let mut rig = Rig::start_in(None);
+    scene(&rig).await;
+    let row = |epoch| {
+        (web(), floorkeeper_core::Standing { epoch, seq: 3, ..floorkeeper_core::Standing::at(9, Timestamp(0)) })
+    };
+    rig.tell(Input::Table { namespace: "shop".into(), rows: vec![row(7)] }).await;
+    rig.fill().await;
+    rig.tell(Input::Elected(2)).await;
+    let Write::Floors { rows, .. } = rig.written().await else { panic!("each floor is claimed") };
+    assert_eq!((rows[0].1.replicas, rows[0].1.epoch), (10, 8));
+    rig.tell(Input::Table { namespace: "shop".into(), rows: vec![row(9)] }).await;
+    let ended = timeout(Duration::from_secs(10), rig.run).await.expect("it ends").unwrap();
+    assert_eq!(ended, Ended::Superseded);
 }

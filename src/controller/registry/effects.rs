@@ -61,6 +61,7 @@ impl Effects {
             | Input::Clamped(..)
             | Input::Scaler(..)
             | Input::Wrote(..)
+            | Input::Elected(_)
             | Input::Refused(_) => 8,
         });
     }

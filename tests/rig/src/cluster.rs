@@ -216,11 +216,30 @@ impl Cluster {
 
     /// Kills etcd and starts it again on the same data, then waits until the API server is ready again.
     pub async fn restart_etcd(&mut self) -> Result<()> {
-        if let Some(etcd) = self.etcd.take() {
-            etcd.kill();
-        }
+        self.kill_etcd();
         self.start_etcd()?;
         self.wait_until_ready().await
+    }
+
+    /// A copy of all that etcd holds. The API server is without it for a moment.
+    pub async fn back_up_etcd(&mut self) -> Result<PathBuf> {
+        self.kill_etcd();
+        let backup = self.room.path().join(format!("etcd-{:x}", std::time::UNIX_EPOCH.elapsed()?.as_nanos()));
+        copy(&self.room.path().join("etcd"), &backup)?;
+        self.start_etcd()?;
+        self.wait_until_ready().await?;
+        Ok(backup)
+    }
+
+    /// Puts the copy in place of what etcd holds, and starts the API server again: all since then never happened.
+    pub async fn restore_etcd(&mut self, backup: &Path) -> Result<()> {
+        self.kill_api_server();
+        self.kill_etcd();
+        let data = self.room.path().join("etcd");
+        std::fs::remove_dir_all(&data)?;
+        copy(backup, &data)?;
+        self.start_etcd()?;
+        self.start_api_server().await
     }
 
     /// Kills the controller manager: no HPA, no Deployment controller, until [`Cluster::start_controller_manager`].
@@ -256,6 +275,12 @@ impl Cluster {
         }
         room.keep(stop)?;
         Ok(kept)
+    }
+
+    fn kill_etcd(&mut self) {
+        if let Some(etcd) = self.etcd.take() {
+            etcd.kill();
+        }
     }
 
     fn start_etcd(&mut self) -> Result<()> {
@@ -332,6 +357,20 @@ impl Cluster {
     fn log(&self, name: &str) -> PathBuf {
         self.room.path().join(format!("{name}.log"))
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the API server says that it is ready.
