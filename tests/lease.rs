@@ -88,7 +88,11 @@ async fn a_sleeper_lowers_nothing(
 }
 
 /// A leader whose cluster went back in time knows nothing any more: it ends. The next one begins with what is there.
-async fn a_restored_backup_ends_its_leader(cluster: &mut Cluster, mut leader: Replica) -> Result<()> {
+async fn a_restored_backup_ends_its_leader(cluster: &mut Cluster, before: Replica) -> Result<()> {
+    // With a lease that outlives an API server that is away for some seconds.
+    let mut leader = Replica::start_for(cluster, "fifth", "15").await?;
+    ensure!(before.operator.stop().await?.success(), "SIGTERM is no failure");
+    leads(cluster, &leader, 5).await?;
     let backup = cluster.back_up_etcd().await?;
     let shop = Shop { cluster, namespace: "shop" };
     let pin = json!({"policy": "web", "action": "Pin", "replicas": 14, "for": "1h", "reason": "after the backup"});
@@ -109,8 +113,8 @@ async fn a_restored_backup_ends_its_leader(cluster: &mut Cluster, mut leader: Re
     let log = leader.operator.log();
     ensure!(log.contains("a backup of etcd") || log.contains("was not renewed in time"), "{log}");
 
-    let next = Replica::start(cluster, "fifth").await?;
-    leads(cluster, &next, 5).await?;
+    let next = Replica::start(cluster, "sixth").await?;
+    leads(cluster, &next, 6).await?;
     let shop = Shop { cluster, namespace: "shop" };
     is_undone(&shop).await?;
     // A raise is not refused, and neither is a lowering of who leads.
@@ -119,6 +123,7 @@ async fn a_restored_backup_ends_its_leader(cluster: &mut Cluster, mut leader: Re
         shop.apply("floorkeeper.dev/v1alpha1", "FloorOverride", &format!("pin-{replicas}"), pin).await?;
         shop.shows("floortable/floors", FLOOR, replicas).await?;
         shop.shows("hpa/web", "/spec/minReplicas", replicas).await?;
+        shop.kubectl(&["delete", "flooroverride", &format!("pin-{replicas}")]).await?;
     }
     Ok(())
 }
@@ -131,6 +136,11 @@ struct Replica {
 
 impl Replica {
     async fn start(cluster: &Cluster, name: &str) -> Result<Self> {
+        Self::start_for(cluster, name, "3").await
+    }
+
+    /// `lease`: its duration in seconds.
+    async fn start_for(cluster: &Cluster, name: &str, lease: &str) -> Result<Self> {
         let metadata = json!({"name": name, "namespace": OWN});
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
         let subject = json!({"kind": "ServiceAccount", "name": name, "namespace": OWN});
@@ -140,7 +150,7 @@ impl Replica {
         cluster.apply(&format!("{account}\n---\n{binding}")).await?;
         let kubeconfig: PathBuf =
             cluster.kubeconfig_with_token(name, &cluster.service_account_token(OWN, name).await?)?;
-        let flags = ["--leader-election", "--lease-duration", "3"];
+        let flags = ["--leader-election", "--lease-duration", lease];
         let mut operator = Operator::start_like(&kubeconfig, cluster, name, &flags)?;
         operator.ready().await?;
         Ok(Self { operator, account: format!("system:serviceaccount:{OWN}:{name}") })

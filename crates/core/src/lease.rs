@@ -146,7 +146,12 @@ struct Tenure {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Asked {
     Read,
-    Write { transitions: u64, renewals: u64, release: bool },
+    Hold {
+        transitions: u64,
+        renewals: u64,
+    },
+    /// Made for nobody, or given back.
+    Free,
 }
 
 impl Election {
@@ -223,8 +228,13 @@ impl Election {
         let ask = match &mut self.role {
             Role::Ended(_) => return None,
             Role::Standby => {
-                let free = self.candidate && !self.doubtful && self.free_at().is_some_and(|at| now >= at);
-                if free { Ask::Write(self.take()) } else { due.then_some(Ask::Read)? }
+                if self.is_missing() && !self.doubtful {
+                    Ask::Write(self.make())
+                } else if self.candidate && !self.doubtful && self.free_at().is_some_and(|at| now >= at) {
+                    Ask::Write(self.take())
+                } else {
+                    due.then_some(Ask::Read)?
+                }
             }
             Role::Leading(tenure) if !due && !tenure.resigning => return None,
             Role::Leading(_) if self.doubtful => Ask::Read,
@@ -241,11 +251,10 @@ impl Election {
         };
         let asked = match &ask {
             Ask::Read => Asked::Read,
-            Ask::Write(claim) => Asked::Write {
-                transitions: claim.transitions,
-                renewals: claim.renewals,
-                release: claim.holder.is_none(),
-            },
+            Ask::Write(Claim { holder: Some(_), transitions, renewals, .. }) => {
+                Asked::Hold { transitions: *transitions, renewals: *renewals }
+            }
+            Ask::Write(Claim { holder: None, .. }) => Asked::Free,
         };
         self.asked = Some((asked, now));
         Some(ask)
@@ -260,18 +269,35 @@ impl Election {
             Role::Leading(tenure) if tenure.resigning => Uptime(0),
             Role::Leading(tenure) => self.next.min(tenure.until),
             Role::Standby if self.asked.is_some() => Uptime(u64::MAX),
-            Role::Standby => {
-                let free = self.free_at().filter(|_| self.candidate && !self.doubtful);
-                free.map_or(self.next, |free| free.min(self.next))
-            }
+            Role::Standby if self.doubtful => self.next,
+            Role::Standby if self.is_missing() => Uptime(0),
+            Role::Standby if !self.candidate => self.next,
+            Role::Standby => self.free_at().map_or(self.next, |free| free.min(self.next)),
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.record.is_none())
+    }
+
+    /// A record for nobody. Only what has a version can be seen to stay as it is: of a record that is missing nobody knows
+    /// whether there was one meanwhile.
+    fn make(&self) -> Claim {
+        Claim {
+            holder: None,
+            transitions: self.highest.0,
+            renewals: 0,
+            duration: self.timing.duration(),
+            against: None,
         }
     }
 
     fn take(&self) -> Claim {
         let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
+        let transitions = record.map_or(0, |record| record.transitions).max(self.highest.0);
         Claim {
             holder: Some(Arc::clone(&self.identity)),
-            transitions: self.highest.0.saturating_add(1),
+            transitions: transitions.saturating_add(1),
             renewals: 0,
             duration: self.timing.duration(),
             against: record.map(|record| Arc::clone(&record.version)),
@@ -281,19 +307,23 @@ impl Election {
     /// From when the lease may be taken if it does not change.
     fn free_at(&self) -> Option<Uptime> {
         let Seen { record, since } = self.seen.as_ref()?;
+        let record = record.as_ref()?;
         let patience = self.timing.duration();
-        Some(match record {
-            // Deleted, perhaps, under a leader who does not know yet.
-            None => since.plus(patience),
-            Some(Record { holder: Some(holder), duration, .. }) => {
-                // A claim of our own that was thought to have failed.
-                let own = *holder == self.identity;
-                if own { *since } else { since.plus(patience.max((*duration).min(timing::LONGEST))) }
-            }
-            Some(Record { transitions: 1.., .. }) => *since,
-            // Never held, as far as it says: somebody made it by hand, perhaps in place of one that was held.
-            Some(_) => since.plus(patience),
+        Some(match record.holder {
+            // Even if the holder is this process: its claim that was thought to have failed can have landed when the lease
+            // was deleted under somebody else.
+            Some(_) => since.plus(patience.max(record.duration.min(timing::LONGEST))),
+            // In place of one that was held, perhaps, by a leader who does not know yet.
+            None if record.is_blank() => since.plus(patience),
+            None => *since,
         })
+    }
+}
+
+impl Record {
+    /// Nobody has held this one: made by a standby, or by hand. One that was given back was written by its holder.
+    fn is_blank(&self) -> bool {
+        self.holder.is_none() && self.renewals == 0
     }
 }
 

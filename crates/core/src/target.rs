@@ -79,7 +79,7 @@ pub struct Override {
 }
 
 /// What an override orders. Where several apply: Pin before Release before Freeze.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// No lowering.
     Freeze,

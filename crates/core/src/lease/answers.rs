@@ -10,10 +10,11 @@ impl Election {
         let Some((asked, sent)) = self.asked.take() else { return };
         match (answer, asked) {
             (Answer::Record(record), Asked::Read) => self.read(record, now),
-            (Answer::Written(version), Asked::Write { transitions, renewals, release }) => {
-                self.written(version, transitions, renewals, release, sent);
+            (Answer::Written(version), Asked::Hold { transitions, renewals }) => {
+                self.held(version, transitions, renewals, sent);
             }
-            (Answer::Conflict, _) => self.conflict(now),
+            // A blank record is looked at; with one that was given back it is over.
+            (Answer::Written(_), Asked::Free) | (Answer::Conflict, _) => self.conflict(now),
             (Answer::Failed | Answer::Record(_) | Answer::Written(_), _) => self.failed(now),
         }
     }
@@ -24,17 +25,21 @@ impl Election {
         match &mut self.role {
             Role::Ended(_) => {}
             Role::Standby => {
-                let age = |record: &Record| (record.transitions, record.renewals);
-                if record.as_ref().is_some_and(|record| age(record) < self.highest) {
-                    self.role = Role::Ended(Why::PastCameBack);
+                // A blank one is no past: it stands in place of one that was deleted.
+                if let Some(record) = record.as_ref().filter(|record| !record.is_blank()) {
+                    let age = (record.transitions, record.renewals);
+                    if age < self.highest {
+                        self.role = Role::Ended(Why::PastCameBack);
+                    }
+                    self.highest = age;
                 }
-                self.highest = record.as_ref().map_or(self.highest, age);
             }
             Role::Leading(tenure) => {
                 self.next = now;
                 match &record {
-                    // Deleted: nobody takes what is not there sooner than a held lease, so it is still ours to make again.
+                    // Deleted: nobody takes a new one sooner than a held one, so it is still ours to write.
                     None => tenure.version = None,
+                    Some(record) if record.is_blank() => tenure.version = Some(Arc::clone(&record.version)),
                     Some(record) if record.holder.as_ref() != Some(&self.identity) => {
                         let back = record.transitions < tenure.term;
                         self.role = Role::Ended(if back { Why::PastCameBack } else { Why::Taken });
@@ -51,18 +56,16 @@ impl Election {
             }
         }
         let version = |record: &Option<Record>| record.as_ref().map(|record| Arc::clone(&record.version));
-        let unchanged = self.seen.as_ref().is_some_and(|seen| version(&seen.record) == version(&record));
-        if !unchanged {
+        if self.seen.as_ref().is_none_or(|seen| version(&seen.record) != version(&record)) {
             self.seen = Some(Seen { record, since: now });
         }
     }
 
-    fn written(&mut self, version: Arc<str>, transitions: u64, renewals: u64, release: bool, sent: Uptime) {
+    fn held(&mut self, version: Arc<str>, transitions: u64, renewals: u64, sent: Uptime) {
         self.next = sent.plus(self.timing.renewal());
         // Counted from when it was sent: nobody can have seen it before.
         let until = sent.plus(self.timing.fence());
         match &mut self.role {
-            Role::Leading(_) if release => self.role = Role::Ended(Why::Resigned),
             Role::Leading(tenure) => {
                 (tenure.version, tenure.accepted, tenure.until) = (Some(version), renewals, until);
             }

@@ -1,0 +1,49 @@
+//! What floorkeeper promises, in every order of events; and what breaks when one of its rules is taken away.
+
+mod explore;
+
+use floorkeeper_core::Action;
+use floorkeeper_model::cluster::{Cluster, Happening, How};
+
+use crate::explore::{counter_example, explore, soak};
+
+#[test]
+fn every_promise_in_every_order() {
+    explore(Cluster::all(5, 1, 1));
+    explore(Cluster::all(4, 2, 0));
+    if soak() {
+        explore(Cluster::all(4, 2, 1));
+        explore(Cluster::all(4, 1, 2));
+    }
+}
+
+/// A write of a leader that is gone lands when another has begun.
+#[test]
+fn without_the_epoch_rule_a_late_write_lowers() {
+    let model =
+        Cluster { ill: vec![How::Late], around: vec![Happening::Load(1)], sleeps: false, ..Cluster::all(8, 2, 1) };
+    explore(model.clone());
+    counter_example(Cluster { epoch_rule: false, ..model }, "no lowering by a leader whose time is over");
+}
+
+/// A leader that slept through its lease lowers by what it knew.
+#[test]
+fn without_the_self_fence_a_sleeper_lowers() {
+    let model = Cluster {
+        ill: vec![How::Cut],
+        around: vec![Happening::Order(Action::Pin(1)), Happening::Load(1)],
+        crashes: false,
+        ..Cluster::all(7, 2, 1)
+    };
+    explore(model.clone());
+    counter_example(Cluster { self_fence: false, ..model }, "no lowering without a current lease and a proof");
+}
+
+/// The pods that a step left do worse, and the next step is taken all the same.
+#[test]
+fn without_the_verify_step_harm_goes_on() {
+    let model = Cluster { brittle_below: 3, ..Cluster::all(8, 0, 0) };
+    let model = Cluster { around: vec![Happening::Load(1)], happenings: 1, ..model };
+    explore(model.clone());
+    counter_example(Cluster { verify: false, ..model }, "no step after one that does harm");
+}
