@@ -15,6 +15,10 @@ pub(crate) struct Delivery {
     pub(crate) bounds: Lane,
     /// The row as it is stored: acknowledged, or seen.
     stored: Option<Standing>,
+    /// The count in the last row that was sent: whatever became of it, the next one has a higher.
+    sent: u64,
+    /// An older row that was told last, and since when only older ones are: an echo, or what really stands there.
+    behind: Option<Box<(Timestamp, Standing)>>,
     /// What the target had last satisfied: below it, somebody else wrote.
     satisfied: u32,
     /// Somebody else wrote below what stood, and it does not stand again yet.
@@ -97,7 +101,42 @@ impl Delivery {
         }
     }
 
+    /// The count of the next row.
+    pub(crate) fn next_seq(&mut self) -> u64 {
+        let stored = self.stored.as_ref().map_or(0, |row| row.seq);
+        self.sent = self.sent.max(stored).saturating_add(1);
+        self.sent
+    }
+
+    /// The table as a watch tells it. What stays older than what is known to be stored is the truth: a write that the
+    /// network kept has landed late, or a backup was restored.
+    pub(crate) fn told(&mut self, row: Option<&Standing>, now: Timestamp) {
+        let age = |row: &Standing| (row.epoch, row.seq);
+        self.behind = match (row, &self.stored, self.behind.take()) {
+            (Some(row), Some(known), before) if age(row) <= age(known) && row != known => {
+                Some(Box::new((before.map_or(now, |before| before.0), row.clone())))
+            }
+            _ => None,
+        };
+        self.seen(row);
+    }
+
+    /// Takes what was told for longer than any echo lasts for what is stored. True if it did.
+    pub(crate) fn catch_up(&mut self, now: Timestamp) -> bool {
+        let due = self.behind_until().is_some_and(|until| now >= until) && self.row.is_free(now);
+        if due && let Some(behind) = self.behind.take() {
+            self.stored = Some(behind.1);
+        }
+        due
+    }
+
+    /// When an older row is no echo any more.
+    pub(crate) fn behind_until(&self) -> Option<Timestamp> {
+        self.behind.as_ref().map(|behind| behind.0.plus(ECHO_AT_MOST))
+    }
+
     pub(crate) fn written(&mut self, row: &Standing) {
+        self.behind = None;
         self.stored = Some(row.clone());
     }
 
@@ -131,6 +170,9 @@ impl Delivery {
         (recent >= CONTESTED_FROM).then_some(recent as u32)
     }
 }
+
+/// A watch is behind by milliseconds; one that is behind by this much says what stands there.
+const ECHO_AT_MOST: Duration = Duration::from_secs(10);
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
@@ -212,6 +254,24 @@ mod tests {
         assert!(delivery.look(2, 9));
         delivery.stands(9);
         assert!(!delivery.look(9, 12), "our own write put it back, then the floor rose");
+    }
+
+    #[test]
+    fn what_stays_older_is_what_is_stored() {
+        let mut delivery = Delivery::default();
+        delivery.written(&row(6, 2, 5));
+        delivery.told(Some(&row(9, 2, 4)), second(1));
+        delivery.told(Some(&row(8, 2, 3)), second(2));
+        assert!(!delivery.catch_up(second(10)));
+        assert_eq!(delivery.behind_until(), Some(second(11)));
+        assert!(delivery.catch_up(second(11)));
+        assert_eq!((delivery.stored().map(|row| row.replicas), delivery.behind_until()), (Some(8), None));
+        // An echo: our own row comes behind it.
+        delivery.written(&row(6, 2, 6));
+        delivery.told(Some(&row(9, 2, 5)), second(20));
+        delivery.told(Some(&row(6, 2, 6)), second(21));
+        assert!(!delivery.catch_up(second(99)));
+        assert!(delivery.has(6) && !delivery.has(7));
     }
 
     #[test]

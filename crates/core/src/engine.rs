@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::key::{PolicyKey, TargetKey};
 use crate::plan;
+use crate::rises::announce_shared_rises;
 use crate::standing::Standing;
 use crate::time::Timestamp;
 use crate::workload::Workload;
@@ -272,7 +273,7 @@ impl Engine {
             if workload.has_floor() {
                 workload.found(row, now);
             }
-            workload.delivery.seen(row);
+            workload.delivery.told(row, now);
             if !self.leading && workload.gone_since.is_some() && row.is_some_and(|row| row.released) {
                 // The leader waited for its policy already.
                 workload.gone_since = Some(Timestamp(0));
@@ -317,6 +318,7 @@ impl Engine {
                 None => {}
             }
         }
+        workload.delivery.catch_up(now);
         let stored = workload.delivery.stored().map_or(0, |row| row.epoch);
         workload.fenced = (stored > self.epoch).then_some((stored, self.epoch));
         workload.assess(now);
@@ -428,34 +430,3 @@ struct Table {
     rows: Vec<(TargetKey, Standing)>,
     vanish: Vec<TargetKey>,
 }
-
-/// A rise of more than x2 that many policies of one source share is announced once, not a thousand times.
-fn announce_shared_rises(fleet: &Fleet, notices: &mut Vec<(PolicyKey, Notice)>) {
-    let steep = |notice: &Notice| matches!(notice, Notice::Raised { from, to, .. } if *to > from.saturating_mul(2));
-    let mut shared: HashMap<Arc<str>, u32> = HashMap::new();
-    for (key, _) in notices.iter().filter(|(_, notice)| steep(notice)) {
-        if let Some(workload) = fleet.policy(key) {
-            *shared.entry(Arc::clone(&workload.policy.source)).or_default() += 1;
-        }
-    }
-    shared.retain(|_, policies| *policies >= SHARED_FROM);
-    if shared.is_empty() {
-        return;
-    }
-    let source_of = |key: &PolicyKey| fleet.policy(key).map(|workload| Arc::clone(&workload.policy.source));
-    let mut told: HashMap<Arc<str>, PolicyKey> = HashMap::new();
-    notices.retain(|(key, notice)| {
-        let source = source_of(key).filter(|source| steep(notice) && shared.contains_key(source));
-        source.is_none_or(|source| {
-            told.entry(source).or_insert_with(|| key.clone());
-            false
-        })
-    });
-    for (source, key) in told {
-        let policies = shared.get(&source).copied().unwrap_or_default();
-        notices.push((key, Notice::SharedRise { source, policies }));
-    }
-}
-
-/// Fewer rises are told one by one.
-const SHARED_FROM: u32 = 10;

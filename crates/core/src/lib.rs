@@ -26,6 +26,7 @@ mod plan;
 mod policy;
 mod readiness;
 mod ring;
+mod rises;
 mod sample;
 mod signal;
 mod standing;

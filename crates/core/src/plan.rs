@@ -89,13 +89,13 @@ fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey
     let mut row = wanted.clone();
     row.policy = Arc::clone(&workload.key.name);
     row.uid = uid;
-    row.seq = stored.map_or(0, |row| row.seq).saturating_add(1);
     // A raise goes with any later epoch that is stored, so that it is not refused.
     row.epoch = match stored {
         Some(row) if !lowers => row.epoch.max(epoch),
         Some(_) | None => epoch,
     };
     row.released = false;
+    row.seq = workload.delivery.next_seq();
     workload.delivery.row.start();
     Some((workload.policy.target.clone(), row))
 }
@@ -215,12 +215,12 @@ fn give_back(workload: &mut Workload, epoch: u64, now: Timestamp, planned: &mut 
     if !workload.delivery.row.is_free(now) {
         return;
     }
-    let Some(stored) = workload.delivery.stored() else { return };
+    let Some(stored) = workload.delivery.stored().cloned() else { return };
     let target = workload.policy.target.clone();
     if stored.released {
         planned.vanish = Some(target);
     } else {
-        let row = Standing { released: true, epoch, seq: stored.seq.saturating_add(1), ..stored.clone() };
+        let row = Standing { released: true, epoch, seq: workload.delivery.next_seq(), ..stored };
         planned.row = Some((target, row));
     }
     workload.delivery.row.start();

@@ -281,8 +281,9 @@ impl Workload {
         let delivery = &self.delivery;
         let retries = [&delivery.row, &delivery.replicas, &delivery.bounds];
         let retry = retries.into_iter().filter_map(|lane| lane.retry_at(now)).min();
+        let behind = delivery.behind_until().filter(|&until| until > now);
         let adoption = self.gone_since.map(|since| since.plus(plan::ADOPTION)).filter(|&until| until > now);
-        retry.into_iter().chain(adoption).fold(self.wake, Timestamp::min)
+        retry.into_iter().chain(adoption).chain(behind).fold(self.wake, Timestamp::min)
     }
 
     fn run_down(&mut self, now: Timestamp) {

@@ -5,6 +5,7 @@
 //! everything gets time to settle: then all must be where it should be.
 
 mod keeper;
+mod scene;
 mod server;
 
 use std::fmt::Write as _;
@@ -13,13 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floorkeeper_core::lease::{CLOCK_RATE_ERROR_PERCENT, Timing};
-use floorkeeper_core::{Action, Errors, Mode, Override, Policy, Signal, Timestamp, UnusualFall, ZeroMeans};
+use floorkeeper_core::{Action, Override, Policy};
 use stateright::{Model, Property};
 
-use self::keeper::{Keeper, Sent, Truth, WINDOW_TICKS, key, place};
+use self::keeper::{Keeper, Sent, Truth};
+use self::scene::{MAX, at, policy};
 use self::server::{Effect, Server};
 
 pub use self::keeper::How;
+pub use self::scene::Happening;
 
 /// The bounds, and what is taken away to see that it is missed.
 #[derive(Clone, Debug)]
@@ -40,25 +43,6 @@ pub struct Cluster {
     pub verify: bool,
     /// Times as short as the ticks are few.
     pub policy: Arc<Policy>,
-}
-
-/// Something around the floorkeepers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Happening {
-    Load(u32),
-    /// What the HPA's own metrics ask for.
-    Wish(u32),
-    /// Somebody scales the workload.
-    Scale(u32),
-    /// Somebody overwrites the HPA's minimum.
-    Minimum(u32),
-    /// A person's order, for two ticks.
-    Order(Action),
-    /// The FloorTable is lost (a CRD that was deleted and made again).
-    TableLost,
-    LeaseDeleted,
-    /// The admission policies hear nothing of the table in this tick.
-    AdmissionLags,
 }
 
 /// What happens next.
@@ -421,27 +405,6 @@ impl Cluster {
     }
 }
 
-impl World {
-    fn happens(&mut self, happening: Happening) {
-        match happening {
-            Happening::Load(load) => self.load = load,
-            Happening::Wish(wish) => self.server.wish = wish,
-            Happening::Scale(to) => self.server.scale_by_hand(to),
-            Happening::Minimum(min) => {
-                let (max, kept) = (self.server.hpa.max, self.server.hpa.kept);
-                self.server.set_bounds(min, max, kept);
-            }
-            Happening::Order(action) => {
-                let (from, until) = (at(self.tick), at(self.tick + 2));
-                self.orders.push(Override { name: "order".into(), action, from, until });
-            }
-            Happening::TableLost => self.server.row = None,
-            Happening::LeaseDeleted => self.server.lease = None,
-            Happening::AdmissionLags => self.lags = true,
-        }
-    }
-}
-
 /// Two worlds are one if all that can be seen of them is: engines are compared by what they show of themselves.
 impl Hash for World {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -472,54 +435,8 @@ fn world_turn(world: &World) -> Option<usize> {
     }
 }
 
-fn at(tick: u32) -> Timestamp {
-    Timestamp(1_709_600_000_000).plus(TICK * tick)
-}
-
-/// Short times, so that few ticks see all of them.
-fn policy() -> Policy {
-    let signal = Signal {
-        name: "edge".into(),
-        capacity: Some(1.0),
-        max_age: TICK,
-        zero: ZeroMeans::Evidence,
-        drain_within: None,
-    };
-    Policy {
-        target: place(),
-        mode: Mode::Guard,
-        min_replicas: Some(1),
-        max_replicas: Some(MAX),
-        signals: vec![signal],
-        headroom_percent: 0,
-        errors: Some(Errors { above: 0.5, min_rate: 0.0 }),
-        unready_percent: 100,
-        depends_on: Vec::new(),
-        fall: UnusualFall { hold_for: TICK, keep_percent: 1, keep_for: TICK, until_learned_percent: 1 },
-        hold_at_most: TICK * 2,
-        window: TICK * u32::try_from(WINDOW_TICKS).unwrap_or(2),
-        half_life: Duration::from_millis(500),
-        verify_for: TICK,
-        resolution: TICK,
-        source: "default".into(),
-        created: Timestamp(0),
-    }
-}
-
-/// The name of the one policy, for those who look into a state.
-#[must_use]
-pub fn policy_key() -> floorkeeper_core::PolicyKey {
-    key()
-}
-
-/// How often the source is asked.
-const TICK: Duration = Duration::from_secs(5);
-
 /// Two ticks: a standby takes over in the third.
 const LEASE: Duration = Duration::from_secs(10);
-
-/// Pods' worth of the largest load.
-const MAX: u32 = 4;
 
 /// Ticks until the lease is taken and the first floor has settled.
 const WARM_UP: u32 = 20;

@@ -140,12 +140,14 @@ impl Keeper {
         turned
     }
 
-    /// Everything that a decision to lower needs, as far as this process was told: a person's order, or a window of
-    /// answers, none missing, and no need in it above `floor`.
+    /// Everything that a decision to lower needs, as far as this process was told: a person's order, or a window in which
+    /// at most one answer is missing, not the last one, and no need is above `floor`.
     fn may_lower_to(&self, floor: u32) -> bool {
+        let known: Vec<u32> = self.told.iter().flatten().copied().collect();
         let window = &self.told[self.told.len().saturating_sub(WINDOW_TICKS)..];
-        let proven = window.len() == WINDOW_TICKS && window.iter().all(|need| need.is_some_and(|need| need <= floor));
-        self.ordered || proven
+        let full = known.len() >= WINDOW_TICKS && self.told.len() - known.len() <= 1;
+        let proven = full && self.told.last().is_some_and(Option::is_some);
+        self.ordered || (proven && window.iter().flatten().all(|need| *need <= floor))
     }
 
     fn send(&self, write: &Write, server: &mut Server, truth: &Truth<'_>, how: How, turned: &mut Turned) -> Outcome {
@@ -232,7 +234,7 @@ impl Keeper {
             Observation { signals: vec![SignalAnswer { load: value(load), backlog: None }], errors: Some(errors) };
         self.engine.observe(Event::Observed(key(), observation), truth.now);
         self.told.push((!blind).then_some(truth.load));
-        let old = self.told.len().saturating_sub(WINDOW_TICKS);
+        let old = self.told.len().saturating_sub(WINDOW_TICKS + 1);
         self.told.drain(..old);
     }
 
