@@ -136,7 +136,7 @@ struct Replica {
 
 impl Replica {
     async fn start(cluster: &Cluster, name: &str) -> Result<Self> {
-        Self::start_for(cluster, name, "3").await
+        Self::start_for(cluster, name, "6").await
     }
 
     /// `lease`: its duration in seconds.

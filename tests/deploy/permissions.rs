@@ -111,7 +111,7 @@ async fn operator(cluster: &Cluster) -> Result<Child> {
     let kubeconfig = cluster.kubeconfig_with_token("floorkeeper", &token)?;
     let log = fs::File::create(cluster.directory().join("floorkeeper.log"))?;
     Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
-        .args(["run", "--listen", "127.0.0.1:0", "--leader-election", "--lease-duration", "3", "--kubeconfig"])
+        .args(["run", "--listen", "127.0.0.1:0", "--leader-election", "--kubeconfig"])
         .arg(kubeconfig)
         .stdin(Stdio::null())
         .stderr(log)
