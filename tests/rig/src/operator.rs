@@ -28,13 +28,25 @@ impl Operator {
 
     /// As the bearer of a kubeconfig.
     pub(crate) fn start_as(program: &Path, cluster: &Cluster, kubeconfig: &Path) -> Result<Self> {
+        Self::start_as_one_of(program, cluster, kubeconfig, "floorkeeper.log", &[])
+    }
+
+    /// One of several, with a log and arguments of its own.
+    pub(crate) fn start_as_one_of(
+        program: &Path,
+        cluster: &Cluster,
+        kubeconfig: &Path,
+        log: &str,
+        more: &[String],
+    ) -> Result<Self> {
         let port = Port::lease()?;
         let flag = |name: &str, value: String| [format!("--{name}"), value];
         let mut args = vec!["run".to_owned()];
         args.extend(flag("kubeconfig", kubeconfig.display().to_string()));
         args.extend(flag("listen", format!("127.0.0.1:{}", port.number())));
         args.extend(flag("log-format", "json".to_owned()));
-        let log = cluster.directory().join("floorkeeper.log");
+        args.extend(more.iter().cloned());
+        let log = cluster.directory().join(log);
         let mut operator = Self { process: None, program: program.to_owned(), args, log, port };
         operator.kill_and_start()?;
         Ok(operator)
@@ -71,7 +83,12 @@ impl Operator {
         }
     }
 
-    /// Waits until it decides.
+    /// Sends it a signal.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.as_mut().context("floorkeeper does not run")?.signal(signal)
+    }
+
+    /// Waits until it decides, or is ready to.
     pub(crate) async fn ready(&mut self) -> Result<()> {
         let url = format!("http://127.0.0.1:{}/readyz", self.port.number());
         eventually("floorkeeper is ready", READY_BOUND, || async {

@@ -4,6 +4,7 @@ mod admission_cost;
 mod build;
 mod demo;
 mod down;
+mod failover;
 mod reaction;
 mod scale;
 mod soak;
@@ -32,6 +33,7 @@ enum Command {
     Demo(demo::Demo),
     Soak(soak::Soak),
     Reaction(reaction::Reaction),
+    Failover(failover::Failover),
     Scale(scale::Scale),
     AdmissionCost(admission_cost::AdmissionCost),
 }
@@ -47,6 +49,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Demo(demo) => demo.run().await,
             Command::Soak(soak) => soak.run().await,
             Command::Reaction(reaction) => reaction.run().await,
+            Command::Failover(failover) => failover.run().await,
             Command::Scale(scale) => scale.run().await,
             Command::AdmissionCost(cost) => cost.run().await,
         }
@@ -59,6 +62,7 @@ Examples:
   cargo rig status             is it up, and what runs on it
   cargo rig down               stop it; nothing stays behind
   cargo rig reaction           how long a write below the floor stands
+  cargo rig failover           how long nobody writes when the leader goes
   cargo rig scale              what a thousand policies cost
   cargo rig admission-cost     what the admission policies add to a write
   cargo rig build              only build the programs, for instance in a CI image

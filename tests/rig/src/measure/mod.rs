@@ -1,11 +1,13 @@
 //! What floorkeeper costs and how fast it is, on a real control plane: numbers, not verdicts.
 
 mod admission;
+mod failover;
 mod reaction;
 mod scale;
 mod usage;
 
 pub use admission::{Cost, Costs, Place, admission_cost};
+pub use failover::{Failovers, failover};
 pub use reaction::{Reaction, Reactions, reaction};
 pub use scale::{Scale, Scaled, scale};
 
