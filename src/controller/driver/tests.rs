@@ -201,7 +201,7 @@ async fn its_epoch_is_above_the_stored_ones_and_a_later_one_ends_it() {
     rig.fill().await;
     rig.tell(Input::Elected(2)).await;
     let Write::Floors { rows, .. } = rig.written().await else { panic!("each floor is claimed") };
-    assert_eq!((rows[0].1.replicas, rows[0].1.epoch), (10, 8));
+    assert_eq!((rows[0].1.replicas, rows[0].1.epoch), (9, 8));
     rig.tell(Input::Table { namespace: "shop".into(), rows: vec![row(9)] }).await;
     let ended = timeout(Duration::from_secs(10), rig.run).await.expect("it ends").unwrap();
     assert_eq!(ended, Ended::Superseded);
