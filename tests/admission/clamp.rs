@@ -51,7 +51,7 @@ pub(crate) async fn a_workload_created_again_starts_at_its_floor(cluster: &Clust
     town.refuses(2, &[]).await?;
     cluster.kubectl(["delete", "deployment", "web", "-n", "created"]).await?;
     let said = town.apply(&town.deployment(1, "web:2"), &[], &[]).await?;
-    assert!(said.done && said.aloud.contains("floor of 6"), "{said:?}");
+    assert!(said.done && said.aloud.contains("raised to it"), "{said:?}");
     assert_eq!(town.replicas().await?, 6);
     cluster.kubectl(["delete", "deployment", "web", "-n", "created"]).await?;
     let said = town.apply(&town.deployment(8, "web:2"), &[], &[]).await?;
@@ -103,10 +103,10 @@ pub(crate) async fn a_clamp_is_never_silent(cluster: &Cluster) -> Result<()> {
     let by = ["--as=ann\"e\\", "--as-group=system:masters"];
     for _ in 0..2 {
         let said = town.apply(&town.deployment(2, "web:2"), &["--server-side", "--force-conflicts"], &by).await?;
-        for word in ["Warning", "floor of 6", "web-policy", "UnusualFall", "raised to it"] {
+        for word in ["Warning", "the floor of deployments.apps/web", "web-policy", "raised to it"] {
             assert!(said.aloud.contains(word), "told each time: {said:?}");
         }
-        assert_eq!(town.clamped().await?, Some(json!({"asked": 2, "kept": 6, "by": "anne"})));
+        assert_eq!(town.clamped().await?, Some(json!({"asked": 2, "kept": 6, "by": "anne", "policy": "web-policy"})));
     }
     // The next write that brings enough takes the note along, and is told nothing.
     let said = town.kubectl(&["set", "image", "deployment/web", "web=web:3"], &[]).await?;

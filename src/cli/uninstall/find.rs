@@ -113,10 +113,11 @@ const ADMISSION: [(&str, &str); 4] = [
 ];
 
 /// deploy/admission, for where its labels were lost on the way.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "floorkeeper-floor",
     "floorkeeper-floor-warn",
     "floorkeeper-notice",
+    "floorkeeper-clamped",
     "floorkeeper-tables",
     "floorkeeper-overrides",
     "floorkeeper-hpa-minimum",
