@@ -19,8 +19,9 @@ pub(crate) async fn an_explicit_scale_down_is_refused(cluster: &Cluster) -> Resu
         assert!(said.contains(word), "the refusal names {word}: {said}");
     }
     // A Scale of zero has no `replicas` at all: the rule must not stumble over it.
-    town.refuses(0, &[]).await?;
-    town.refuses(5, &[]).await?;
+    for replicas in [2, 0, 5] {
+        town.is_refused(replicas, &[]).await?;
+    }
     assert_eq!(town.replicas().await?, 10);
     let down_to_it = town.scale(6, &[]).await?;
     assert!(down_to_it.done, "down to the floor is fine: {}", down_to_it.aloud);
@@ -74,6 +75,7 @@ pub(crate) async fn a_released_floor_and_a_namespace_without_a_table_bind_nobody
 pub(crate) async fn floorkeeper_itself_is_refused_and_never_clamped(cluster: &Cluster) -> Result<()> {
     let town = Town::open(cluster, "itself", Some("clamp")).await?;
     town.refuses(2, &FLOORKEEPER).await?;
+    town.is_refused(2, &FLOORKEEPER).await?;
     assert_eq!(town.replicas().await?, 10);
     // But for its probe: a dry run under a name of its own.
     let patch =

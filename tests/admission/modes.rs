@@ -10,7 +10,7 @@ pub(crate) async fn deny_lets_a_deploy_in_and_says_so(cluster: &Cluster) -> Resu
     let town = Town::open(cluster, "deny", Some("deny")).await?;
     town.refuses(2, &[]).await?;
     // Of everybody: an HPA whose minimum was overwritten stays where it is.
-    town.refuses(2, &HPA).await?;
+    town.is_refused(2, &HPA).await?;
     let alone =
         town.kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"], &[]).await?;
     assert!(!alone.done && alone.aloud.contains("floor of 6"), "replicas alone are an order too: {alone:?}");

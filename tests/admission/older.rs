@@ -10,8 +10,8 @@ pub(crate) async fn on_1_35() -> Result<()> {
     install_changed(&cluster, "components: [components/before-1.36]").await?;
     let town = Town::open(&cluster, "older", Some("clamp")).await?;
     town.refuses(2, &[]).await?;
-    town.refuses(0, &[]).await?;
-    town.refuses(2, &HPA).await?;
+    town.is_refused(0, &[]).await?;
+    town.is_refused(2, &HPA).await?;
     let alone =
         town.kubectl(&["patch", "deployment/web", "--type=merge", "--patch={\"spec\":{\"replicas\":2}}"], &[]).await?;
     assert!(!alone.done && alone.aloud.contains("floor of 6"), "{alone:?}");

@@ -57,6 +57,7 @@ pub(crate) async fn it_takes_intent_not_permission(cluster: &Cluster) -> Result<
         &["--as=system:serviceaccount:argocd:argocd-application-controller", "--as-group=system:masters"],
     ] {
         town.refuses(2, by).await?;
+        town.is_refused(2, by).await?;
     }
     Ok(())
 }
