@@ -7,6 +7,7 @@ mod complete;
 mod completions;
 pub mod crds;
 mod doctor;
+mod enforced;
 mod explain;
 mod heartbeat;
 mod orders;

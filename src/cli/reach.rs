@@ -3,6 +3,7 @@
 //! Everything that these commands read or write goes through [`Cluster::send`]. The time is the cluster's own, from the
 //! `Date` of its answers: the clock of a laptop that was just woken is no measure of how old a status is.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::trouble::Trouble;
-use crate::controller::{self, Access};
+use crate::controller::{self, Access, AccessError};
 
 /// The flags of every command that needs a cluster: kubectl's, by name and meaning.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -70,9 +71,7 @@ impl Reach {
 
     async fn connect(self) -> anyhow::Result<Cluster> {
         let Self { kubeconfig, context, namespace, user, groups, home } = self;
-        let mut config = controller::config(&Access { kubeconfig, context })
-            .await
-            .context("no cluster to talk to (set KUBECONFIG, or pass --kubeconfig or --context)")?;
+        let mut config = controller::config(&Access { kubeconfig, context }).await.map_err(no_cluster)?;
         let auth = &config.auth_info;
         let user = user.or_else(|| auth.impersonate.clone());
         let groups = if groups.is_empty() { auth.impersonate_groups.clone().unwrap_or_default() } else { groups };
@@ -221,6 +220,15 @@ struct Page {
 struct PageMeta {
     #[serde(rename = "continue")]
     next: Option<String>,
+}
+
+/// One sentence, where kube tells the same three times.
+fn no_cluster(error: AccessError) -> anyhow::Error {
+    let why = match &error {
+        AccessError::Infer(inferred) => inferred.source().map_or_else(|| error.to_string(), ToString::to_string),
+        AccessError::Kubeconfig(_) | AccessError::Client(_) => error.to_string(),
+    };
+    anyhow::anyhow!("no cluster to talk to: {why}; set KUBECONFIG, or pass --kubeconfig or --context")
 }
 
 /// What a request is about, for the sentence that tells how it failed.

@@ -4,8 +4,8 @@ use kube::ResourceExt as _;
 
 use super::finding::{Finding, Severity};
 use super::look::{Admission, Look, name};
-use crate::api::conditions::{ENFORCED, enforced};
 use crate::api::{Mode, ScalingPolicy};
+use crate::cli::enforced::{Keeper, keeper};
 
 pub(super) fn findings(look: &Look) -> Vec<Finding> {
     let Some(namespaces) = &look.namespaces else { return Vec::new() };
@@ -67,16 +67,11 @@ fn policies(look: &Look, asks: impl Fn(&str) -> bool) -> Vec<Finding> {
     let (asking, others): (Vec<&ScalingPolicy>, Vec<&ScalingPolicy>) =
         writing.partition(|policy| asks(&policy.namespace().unwrap_or_default()));
     let mut findings = Vec::new();
-    let reason = |policy: &ScalingPolicy| {
-        let status = policy.status.as_ref()?;
-        let found = status.conditions.iter().find(|condition| condition.type_ == ENFORCED)?;
-        (found.status != "True").then(|| found.reason.clone())
-    };
     let unkept: Vec<String> = asking
         .iter()
-        .filter_map(|policy| Some((policy, reason(policy)?)))
-        .filter(|(_, reason)| !AS_ASKED.contains(&reason.as_str()))
-        .map(|(policy, reason)| format!("{} ({reason})", name(policy)))
+        .filter_map(|policy| Some((policy, keeper(policy.status.as_ref()?))))
+        .filter(|(_, (keeper, _))| *keeper == Keeper::Astray)
+        .map(|(policy, (_, reason))| format!("{} ({reason})", name(policy)))
         .collect();
     if !unkept.is_empty() {
         let says = "the namespace asks for enforcement, and floorkeeper's dry run finds none";
@@ -102,6 +97,3 @@ const CLAMP: &str = "floorkeeper-clamp";
 const TABLES: &str = "floorkeeper-tables";
 
 const APPLY: &str = "kubectl apply -k deploy/admission";
-
-/// Reasons of a condition that is not True and not to be looked after: told elsewhere, as asked for, or not known yet.
-const AS_ASKED: [&str; 4] = [enforced::PARTIAL, enforced::DENY_ONLY, enforced::CHECKING, enforced::NOTHING_TO_TRY];

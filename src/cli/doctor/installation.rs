@@ -112,7 +112,9 @@ fn rights(look: &Look) -> Vec<Finding> {
     };
     let (theirs, yours) = (lacking(Whose::Floorkeepers), lacking(Whose::Yours));
     let mut findings = Vec::new();
-    if !theirs.is_empty() {
+    // No account, no rights: told as what it is.
+    let installed = !matches!(look.heart, Heart::Absent { .. });
+    if !theirs.is_empty() && installed {
         let says = "floorkeeper's ServiceAccount lacks rights that it needs to";
         findings.push(
             Finding::new(Severity::Problem, "Roles", says, "kubectl apply -k deploy restores its roles").at(theirs),

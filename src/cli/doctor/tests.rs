@@ -116,7 +116,14 @@ fn each_check_bites_and_alone() {
             Severity::Warning,
             "TablesOpen",
         ),
-        (|look| status(look, "Enforced", "Unknown"), Severity::Warning, "NotEnforced"),
+        (
+            |look| {
+                let conditions = &mut look.policies[0].status.as_mut().unwrap().conditions;
+                conditions[2].reason = "PolicyMissing".to_owned();
+            },
+            Severity::Warning,
+            "NotEnforced",
+        ),
         (
             |look| drop(look.namespaces.as_mut().unwrap().insert("shop".to_owned(), None)),
             Severity::Note,

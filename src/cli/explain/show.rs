@@ -1,5 +1,6 @@
 //! The story of one floor, in the order in which a person asks at night. Pure.
 
+use floorkeeper_core::Trust;
 use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -10,6 +11,7 @@ use crate::api::{
 };
 use crate::apply;
 use crate::cli::ago;
+use crate::cli::enforced::{Keeper, keeper};
 use crate::cli::heartbeat::{DEAD, Heart};
 use crate::cli::terminal::{Cell, Terminal, Tone};
 use crate::words;
@@ -95,12 +97,15 @@ impl Story<'_> {
             let why = status.why.as_deref().unwrap_or_default();
             text += &format!("{}{since}; why: {why}", terminal.paint(tone, trust));
         }
-        if let Some(enforced) = find(status, ENFORCED).filter(|_| self.policy.spec.mode != Mode::Observe) {
-            text += match enforced.status.as_str() {
-                "True" => "; the API server keeps the floor too",
-                _ => "; floorkeeper alone keeps the floor",
-            };
-            text += &format!(" ({})", enforced.reason);
+        let (keeper, reason) = keeper(status);
+        let kept = match keeper {
+            Keeper::ApiServer => format!("; the API server keeps the floor too ({reason})"),
+            Keeper::Floorkeeper => format!("; floorkeeper alone keeps the floor ({reason})"),
+            Keeper::Astray => format!("; floorkeeper alone keeps the floor, the API server should ({reason})"),
+            Keeper::Open => String::new(),
+        };
+        if self.policy.spec.mode != Mode::Observe {
+            text += &kept;
         }
         text.push('\n');
         text
@@ -122,11 +127,12 @@ impl Story<'_> {
             (SCALING_LIMITED, "True", Tone::Bad),
             (CONTESTED, "True", Tone::Odd),
             (ENFORCED, "False", Tone::Odd),
+            (ENFORCED, "Unknown", Tone::Odd),
         ];
         let mut text = String::new();
         for (kind, value, tone) in alarms {
             let Some(found) = find(status, kind).filter(|found| found.status == value) else { continue };
-            if kind == ENFORCED && self.policy.spec.mode == Mode::Observe {
+            if kind == ENFORCED && (keeper(status).0 != Keeper::Astray || self.policy.spec.mode == Mode::Observe) {
                 continue;
             }
             let since = ago::since(&found.last_transition_time, self.now);
@@ -195,6 +201,9 @@ impl Story<'_> {
 
     fn fall(&self, status: &ScalingPolicyStatus) -> String {
         let mut text = String::new();
+        if status.demand.as_ref().is_some_and(|demand| demand.trust == TrustLevel::Blind) {
+            text += &self.item(Tone::Bad, words::trust(Trust::Blind));
+        }
         for doubt in &status.doubts {
             text += &self.item(Tone::Odd, &format!("{}: {}", doubt.reason, doubt.says));
         }

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::conditions::{CONTESTED, ENFORCED, FLOOR_HOLDING, READY, SCALING_LIMITED, TRUSTED};
+use crate::api::conditions::{CONTESTED, FLOOR_HOLDING, READY, SCALING_LIMITED, TRUSTED};
 use crate::api::{Mode, ScalingPolicy, ScalingPolicyStatus, TrustLevel};
+use crate::cli::enforced::{Keeper, keeper};
 
 /// How a policy is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +123,10 @@ fn holds(state: State, status: &ScalingPolicyStatus, observes: bool) -> bool {
         }
         State::Contested => !observes && is(CONTESTED, "True"),
         State::Ordered => status.in_force.is_some(),
-        State::Unenforced => !observes && !is(ENFORCED, "True"),
+        State::Unenforced => {
+            let (keeper, _) = keeper(status);
+            !observes && (keeper == Keeper::Floorkeeper || keeper == Keeper::Astray)
+        }
         State::Unseen | State::Fine => false,
     }
 }

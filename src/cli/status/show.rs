@@ -35,7 +35,9 @@ impl Page<'_> {
         text += &format!("{}\n\n", self.summary());
         let shown = self.fits();
         let rows: Vec<Vec<Cell>> = self.ranked.iter().take(shown).map(|ranked| self.row(ranked)).collect();
-        text += &self.terminal.table(&self.head(), &rows);
+        // Who asks for wide gets it whole, as of kubectl.
+        let terminal = if self.wide { Terminal { size: None, ..self.terminal } } else { self.terminal };
+        text += &terminal.table(&self.head(), &rows);
         let left = self.ranked.len() - shown;
         if left > 0 {
             text += &format!("… and {left} more, none of them worse: `{} status | less` shows all\n", self.program);
@@ -43,8 +45,8 @@ impl Page<'_> {
         if let Some(worst) = self.ranked.first().filter(|worst| worst.worst() < State::Unenforced) {
             let name = worst.policy.metadata.name.as_deref().unwrap_or_default();
             let namespace = worst.policy.metadata.namespace.as_deref().unwrap_or_default();
-            let next = format!("why: {} explain {name} -n {namespace}\n", self.program);
-            text += &self.terminal.paint(Tone::Dim, &next);
+            let next = format!("why: {} explain {name} -n {namespace}", self.program);
+            text += &format!("{}\n", self.terminal.paint(Tone::Dim, &next));
         }
         text
     }
