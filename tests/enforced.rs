@@ -30,6 +30,7 @@ async fn with_admission_on() -> Result<()> {
     a_clamp_becomes_an_event(&shop).await?;
     orders_are_obeyed_through_admission(&shop, &operator).await.with_context(|| operator.log())?;
     floorkeeper_as_the_scaler_lowers_through_admission(&cluster).await.with_context(|| operator.log())?;
+    a_lower_maximum_is_the_owner_s_new_wish(&cluster).await.with_context(|| operator.log())?;
     enforced_follows_the_label(&shop).await?;
     enforced_follows_the_policies(&shop).await?;
 
@@ -112,6 +113,22 @@ async fn floorkeeper_as_the_scaler_lowers_through_admission(cluster: &Cluster) -
         alone.kubectl(&["delete", "flooroverride", name]).await?;
     }
     Ok(())
+}
+
+/// Below the minimum that floorkeeper has put there: the edit lands, and the minimum that goes along is not taken for the owner's.
+async fn a_lower_maximum_is_the_owner_s_new_wish(cluster: &Cluster) -> Result<()> {
+    let shop = Shop::open(cluster, "edited").await?;
+    shop.policy(guard()).await?;
+    shop.shows("hpa/web", "/spec/minReplicas", 10).await?;
+    shop.kubectl(&["patch", "hpa/web", "--type=merge", "-p", r#"{"spec":{"maxReplicas":8}}"#]).await?;
+    eventually("the owner's bounds are known", WITHIN, || async {
+        let hpa = shop.get("hpa/web").await?;
+        let kept = hpa["metadata"]["annotations"]["floorkeeper.dev/kept"].as_str().unwrap_or_default();
+        let kept: Value = serde_json::from_str(kept)?;
+        ensure!(kept["original"] == json!({"min": 2, "max": 8}), "{hpa}");
+        Ok(())
+    })
+    .await
 }
 
 async fn enforced_follows_the_label(shop: &Shop<'_>) -> Result<()> {
