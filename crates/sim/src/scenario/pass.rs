@@ -108,7 +108,7 @@ impl Judge {
         }
         if let Some(within) = self.pass.pin_obeyed_within_minutes {
             for &(from, to, pinned) in &self.pins {
-                if moment.minute >= from + within && moment.minute < to && replicas != pinned {
+                if moment.minute >= from + within && moment.minute < to - WHOLE_SECONDS && replicas != pinned {
                     self.pin_broken.get_or_insert((moment.minute, replicas));
                 }
             }
@@ -203,6 +203,10 @@ impl fmt::Display for Broken {
 fn is_false(value: &bool) -> bool {
     !value
 }
+
+/// Minutes. An order ends at a whole second of the cluster's clock: up to twenty seconds early where time runs at twenty times
+/// its pace.
+const WHOLE_SECONDS: f64 = 0.5;
 
 #[cfg(test)]
 mod tests {
