@@ -227,3 +227,18 @@ fn scales_to_zero_after_the_cooldown_and_to_one_at_the_first_request() {
     assert_eq!(play(&mut keda, 4, (570, 1_200), Answer::Value(0.0)), 0);
     assert_eq!(play(&mut keda, 0, (1_200, 1_245), Answer::Value(50.0)), 1);
 }
+
+#[test]
+fn falls_back_from_zero_too() {
+    let mut keda = Keda::falls_back(&Terms { min: 0, ..terms() });
+    assert_eq!(play(&mut keda, 0, (0, 90), Answer::Error), 0, "three failures are passed on");
+    assert_eq!(play(&mut keda, 0, (90, 105), Answer::Error), 4, "the fourth is work: one, and the HPA goes on from it");
+    assert_eq!(play(&mut keda, 4, (105, 300), Answer::Error), 25, "the middle of 0 and 50");
+}
+
+/// `GetHPAMinReplicas`.
+#[test]
+fn its_hpa_never_has_a_minimum_of_zero() {
+    let min = |min| Keda::new(&Terms { min, ..terms() }).controller.spec.min;
+    assert_eq!((min(0), min(1), min(4)), (1, 1, 4));
+}

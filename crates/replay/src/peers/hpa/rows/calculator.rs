@@ -151,6 +151,14 @@ fn resource() {
             2,
         ),
         row("rolling update with maxSurge: extra pod missing metric", 2, (THREE, &[100, 100], &[]), cpu(50), 2),
+        // Not in upstream's tables, where idle pods never bring a raise inside the tolerance.
+        row(
+            "unready pods bring a raise inside the tolerance",
+            10,
+            (&[ONE; 10], &[610; 10], &[Fine, Fine, Fine, Fine, Fine, Unready, Unready, Unready, Unready, Unready]),
+            cpu(30),
+            10,
+        ),
         Row {
             expected: Err(NoProposal),
             ..row("no metrics returned from metrics API", 4, (THREE, &[], &[]), cpu(100), 0)

@@ -4,6 +4,7 @@
 mod behavior;
 mod calculator;
 mod groups;
+mod peers;
 mod scaling;
 mod stabilization;
 

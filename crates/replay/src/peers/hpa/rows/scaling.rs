@@ -349,6 +349,13 @@ fn scale_to_zero() {
             .on(ObjectValue(15_000), &[10_000])
             .was_scaled_to_zero(false)
             .says(&[SucceededGetScale, ScalingDisabled]),
+        // Not in upstream's table: with behavior the limits do not know the minimum on the way up.
+        row("minReplicas increased with ScaledToZero condition and behavior", (2, 6), 0)
+            .on(ObjectValue(15_000), &[10_000])
+            .up(Rules::default_up())
+            .was_scaled_to_zero(true)
+            .writes(2)
+            .says(&[SucceededRescale, ValidMetricFound, NotScaledToZero]),
         row("stale ScaledToZero condition cleared on normal rescale, HPAScaleToZero enabled", (1, 6), 3)
             .cpu(30, UP, &[])
             .was_scaled_to_zero(true)
