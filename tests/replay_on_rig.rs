@@ -138,10 +138,12 @@ fn lowest(side: &Side) -> f64 {
 }
 
 fn text(ours: &[Side], theirs: &[Side], load: f64, minutes: f64) -> String {
+    let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let mut text = format!(
-        "# Replay against the rig, {SCENARIO}\n\nThe load itself is {:.2} % apart.\n\n\
+        "{}\nThe load itself is {:.2} % apart.\n\n\
          | scaler | | unsafe minutes | unmet load, % | lowest replicas | replica-hours | replicas apart |\n\
          |---|---|---:|---:|---:|---:|---:|\n",
+        INTRODUCTION.replace("@DATE", &date),
         load * 100.0
     );
     for ((ours, theirs), (_, name)) in ours.iter().zip(theirs).zip(&LANES) {
@@ -171,3 +173,16 @@ fn text(ours: &[Side], theirs: &[Side], load: f64, minutes: f64) -> String {
     }
     text
 }
+
+const INTRODUCTION: &str = "\
+# Replay against the rig, @DATE
+
+S1a, the incident of 5 March 2024, played twice: by `floorkeeper replay` in virtual time, and on the rig in six minutes of
+real time with real HPAs, a real Prometheus and simulated pods. The model of the service is the same code in both; what is
+compared is everything around it: pods that start, CPU and rates on their way to an autoscaler, the autoscalers themselves.
+*Replicas apart*: the area between the two curves, as a share of what is below the rig's.
+
+```sh
+FLOORKEEPER_SOAK=1 FLOORKEEPER_REPORT=docs/replay-on-rig-@DATE.md cargo test --test replay_on_rig
+```
+";
