@@ -194,6 +194,7 @@ impl Lane {
             What::Cluster(ClusterFault::EditMinReplicas { replicas }) => match &mut self.hand {
                 Hand::Floorkeeper(keeper) => keeper.edit_minimum(*replicas, timestamp(self.epoch + sky.now)),
                 Hand::Hpa(hpa) => hpa.edit_minimum(*replicas),
+                Hand::Peer { .. } if self.scaler == Scaler::Oracle => {}
                 Hand::Peer { peer, terms, .. } => {
                     terms.min = *replicas;
                     *peer = peers::peer(self.scaler.name(), terms);
@@ -238,6 +239,7 @@ impl Lane {
         match &mut self.hand {
             Hand::Floorkeeper(keeper) => keeper.die(sky.now, seconds),
             Hand::Hpa(hpa) => hpa.restart(sky.now + seconds),
+            Hand::Peer { .. } if self.scaler == Scaler::Oracle => {}
             Hand::Peer { peer, next, terms } => {
                 *peer = peers::peer(self.scaler.name(), terms);
                 *next = sky.now + seconds;

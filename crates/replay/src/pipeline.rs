@@ -227,3 +227,85 @@ const NEGATIVE: f64 = -12.5;
 
 /// Answers that are kept where a fault wants old ones: a day of 15 s.
 const LONGEST_PAST: usize = 5_760;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers about the edge, tick by tick, while so much arrives in each.
+    fn answers(loads: &[f64], change: impl Fn(usize, &mut Sky)) -> Vec<(Option<f64>, u32)> {
+        let mut pipeline = Pipeline::new(0.0, true);
+        let mut seen = Vec::new();
+        for (step, load) in loads.iter().enumerate() {
+            let mut sky = Sky::calm(step as f64 * 15.0, 15.0, *load);
+            change(step, &mut sky);
+            pipeline.scrape(&sky, 3);
+            let found = pipeline.edge.found(sky.now, &sky.edge);
+            seen.push((found.value.map(|value| (value * 10.0).round() / 10.0), found.series));
+            pipeline.count(&Outputs { arriving: *load, ..Outputs::default() }, 15.0);
+        }
+        seen
+    }
+
+    #[test]
+    fn a_steady_load_is_what_it_is_and_a_step_shows_over_the_window() {
+        let steady = answers(&[100.0; 20], |_, _| {});
+        assert_eq!(steady[0], (None, 4), "one sample is no rate");
+        assert_eq!(steady[19], (Some(100.0), 4));
+        let mut loads = [100.0; 30];
+        loads[15..].fill(200.0);
+        let step: Vec<f64> = answers(&loads, |_, _| {}).into_iter().filter_map(|(value, _)| value).collect();
+        assert!(step[14..23].is_sorted() && step[17] < 150.0 && step[28] == 200.0, "{step:?}");
+    }
+
+    #[test]
+    fn an_empty_store_begins_below_the_truth() {
+        let mut pipeline = Pipeline::new(0.0, false);
+        let mut seen = Vec::new();
+        for step in 0..20_u32 {
+            let sky = Sky::calm(f64::from(step) * 15.0, 15.0, 100.0);
+            if step == 10 {
+                pipeline.lose();
+            }
+            pipeline.scrape(&sky, 3);
+            seen.extend(pipeline.edge.found(sky.now, &sky.edge).value);
+            pipeline.count(&Outputs { arriving: 100.0, ..Outputs::default() }, 15.0);
+        }
+        let least = seen.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(least < 25.0 && (seen[seen.len() - 1] - 100.0).abs() < 1e-6, "{seen:?}");
+    }
+
+    #[test]
+    fn series_that_vanish_show_in_the_count_at_once_and_in_the_sum_as_the_rate_forgets_them() {
+        let gone = answers(&[100.0; 40], |step, sky| sky.edge.missing = if step >= 20 { 1.0 } else { 0.0 });
+        assert_eq!(gone[20].1, 0);
+        assert!(
+            gone[20].0.is_some_and(|value| value > 80.0) && gone[24].0.is_some_and(|value| value < 70.0),
+            "{gone:?}"
+        );
+        assert_eq!(gone[30].0, None);
+        let part = answers(&[100.0; 40], |step, sky| sky.edge.missing = if step >= 20 { 0.75 } else { 0.0 });
+        assert_eq!((part[20].1, part[39]), (1, (Some(25.0), 1)));
+    }
+
+    #[test]
+    fn a_late_answer_is_an_old_one_and_says_so() {
+        let mut pipeline = Pipeline::new(1_000.0, true);
+        for step in 0..40_u32 {
+            let sky = Sky::calm(f64::from(step) * 15.0, 15.0, 100.0);
+            pipeline.scrape(&sky, 3);
+            pipeline.count(&Outputs { arriving: 100.0 + f64::from(step), ..Outputs::default() }, 15.0);
+        }
+        let mut sky = Sky::calm(39.0 * 15.0, 15.0, 0.0);
+        let now = pipeline.edge.found(sky.now, &sky.edge);
+        sky.edge.late = 5.0;
+        let late = pipeline.edge.found(sky.now, &sky.edge);
+        assert_eq!((now.at, late.at), (585.0, 285.0));
+        assert!(late.value < now.value);
+        let core::Answer::Value(sample) = pipeline.answer(late, &sky) else { panic!("{late:?}") };
+        assert_eq!(sample.at, core::Timestamp(1_285_000));
+        sky.down = true;
+        assert_eq!(pipeline.answer(late, &sky), core::Answer::Failed(core::Failure::Unreachable));
+        assert_eq!(late.for_peer(&sky), peers::Answer::Error);
+    }
+}

@@ -153,3 +153,64 @@ const LONG_AGO: f64 = 86_400.0;
 
 /// Seconds from a pod's creation to its first sample in the resource metrics API.
 const FIRST_METRIC: f64 = 30.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(now: f64) -> Sky {
+        Sky::calm(now, 15.0, 0.0)
+    }
+
+    #[test]
+    fn pods_start_after_their_delay_and_the_unready_go_first() {
+        let mut pods = Pods::new(3, 60.0, 0.0);
+        pods.scale(5, 0.0);
+        assert_eq!((pods.ready(), pods.due(), pods.wanted()), (3, 3, 5));
+        pods.live(&at(45.0));
+        assert_eq!(pods.ready(), 3);
+        pods.scale(4, 45.0);
+        assert_eq!((pods.ready(), pods.pods().len()), (3, 4), "one that starts goes, not one that works");
+        pods.live(&at(60.0));
+        assert_eq!((pods.ready(), pods.due()), (4, 4));
+    }
+
+    #[test]
+    fn what_the_cluster_does_to_pods_is_not_a_scaler_s_fault() {
+        let mut pods = Pods::new(4, 60.0, 0.0);
+        pods.live(&Sky { unready: 1.0, ..at(15.0) });
+        assert_eq!((pods.ready(), pods.due()), (0, 4));
+        pods.live(&at(30.0));
+        assert_eq!(pods.ready(), 4);
+        let failing = |now| Sky { start_failing: true, start_failing_since: 20.0, ..at(now) };
+        pods.scale(6, 30.0);
+        pods.live(&failing(120.0));
+        assert_eq!((pods.ready(), pods.due()), (4, 6));
+        pods.scale(7, 120.0);
+        pods.live(&at(200.0));
+        assert_eq!((pods.ready(), pods.due()), (7, 7));
+    }
+
+    #[test]
+    fn traffic_that_reaches_only_old_pods_goes_with_them() {
+        let mut pods = Pods::new(2, 0.0, 0.0);
+        let sky = |now| Sky { unserved_since: Some(10.0), oldest_go_first: true, ..at(now) };
+        pods.live(&sky(10.0));
+        pods.scale(4, 15.0);
+        pods.live(&sky(30.0));
+        assert_eq!((pods.ready(), pods.served()), (4, 2));
+        pods.scale(3, 45.0);
+        assert_eq!((pods.ready(), pods.served()), (3, 1));
+    }
+
+    #[test]
+    fn a_new_pod_has_no_metric_for_a_while() {
+        let mut pods = Pods::new(1, 0.0, 0.0);
+        pods.scale(2, 100.0);
+        let sample = CpuSample { share: 0.5, at: 115.0, window: 15.0 };
+        pods.metrics(Some(sample), 115.0);
+        assert_eq!((pods.pods()[0].cpu, pods.pods()[1].cpu), (Some(sample), None));
+        pods.metrics(None, 200.0);
+        assert_eq!(pods.pods()[0].cpu, None);
+    }
+}

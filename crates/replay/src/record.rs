@@ -70,3 +70,39 @@ mod class {
             .ok_or_else(|| D::Error::custom(format!("`{name}` is no class: lying, dip or fault-free")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_the_promised_fields_and_is_read_back() {
+        let scenario = floorkeeper_sim::find("S7").unwrap();
+        let run = Run {
+            scenario: scenario.id,
+            class: Class::FaultFree,
+            trace: "generated".to_owned(),
+            policy: "minimal".to_owned(),
+            seed: 0,
+            scaler: "oracle".to_owned(),
+            unsafe_minutes: 0.0,
+            kept_at_return_percent: None,
+            unmet_percent: 0.0,
+            deficit_max: 0,
+            restore_seconds: 0.0,
+            replica_hours: 1.0,
+            extra_over_oracle_percent: 0.0,
+            theta_u: 0.0,
+            theta_o: 0.0,
+            tau_u: 0.0,
+            tau_o: 0.0,
+            upsilon: 0.0,
+            passed: true,
+        };
+        let runs = Runs { runs: vec![run] };
+        let value = serde_json::to_value(&runs).unwrap();
+        assert_eq!(value["runs"][0]["class"], "fault-free");
+        assert_eq!(value["runs"][0].as_object().unwrap().len(), 19);
+        assert_eq!(serde_json::from_value::<Runs>(value).unwrap(), runs);
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! The class follows from what was drawn: a fault of the load makes it a dip, no fault at all fault-free, everything else is
 //! a lie about a load that goes on. Two things are kept so that a run can be judged: no fault of a source or of the pods
-//! lasts into a time whose load passes what was there before it by more than a little (nobody can know of growth that no
-//! signal shows), and no number of replicas above the maximum is needed.
+//! lasts into a time whose load passes what was there before it by more than a little
+//! ([`Scenario::hidden_growth`]), and no number of replicas above the maximum is needed.
 
 #[cfg(test)]
 use crate::number::replicas;
@@ -13,7 +13,7 @@ use crate::scenario::{
 };
 use crate::service::ServiceSpec;
 use crate::trace::random::Random;
-use crate::trace::{Audience, Generator, Trace, format_instant};
+use crate::trace::{Audience, Generator, format_instant};
 
 /// The composition of this number; the same number is the same scenario everywhere.
 #[must_use]
@@ -23,23 +23,10 @@ pub fn composition(number: u64) -> Scenario {
     let starts = 1_709_510_400.0 + f64::from(random.below(14 * 24)) * 3_600.0;
     let service = service(&mut random);
     let generator = generator(&mut random, &service);
-    let trace = generator.trace(starts, minutes);
-    let faults = match random.below(10) {
-        0 => Vec::new(),
-        1 => vec![dip(&mut random, minutes)],
-        _ => lies(&mut random, &trace, starts, minutes),
-    };
-    let class = match faults.first() {
-        None => Class::FaultFree,
-        Some(Fault { what: What::Load(_), .. }) => Class::Dip,
-        Some(_) => Class::Lying,
-    };
-    let names: Vec<&str> = faults.iter().map(|fault| fault.what.name()).collect();
-    let pass = pass(class, &faults, &service);
-    Scenario {
+    let mut scenario = Scenario {
         id: format!("R{number:03}"),
-        title: if names.is_empty() { "Nothing is wrong".to_owned() } else { names.join(", ") },
-        class,
+        title: "Nothing is wrong".to_owned(),
+        class: Class::FaultFree,
         source: "None: drawn at random.".to_owned(),
         shape: "All of it is drawn at random, by the number in its name.".to_owned(),
         cut: None,
@@ -49,9 +36,42 @@ pub fn composition(number: u64) -> Scenario {
         demands: vec![Series::Edge],
         trace: TraceSpec::Generate(generator),
         service,
-        faults,
-        pass,
+        faults: Vec::new(),
+        pass: Pass::default(),
         sweep: Vec::new(),
+    };
+    match random.below(10) {
+        0 => {}
+        1 => add(&mut scenario, 1, || dip(&mut random, minutes)),
+        _ => {
+            let count = 1 + random.below(4) as usize;
+            add(&mut scenario, count, || lie(&mut random, minutes));
+        }
+    }
+    scenario.class = match scenario.faults.first() {
+        None => Class::FaultFree,
+        Some(Fault { what: What::Load(_), .. }) => Class::Dip,
+        Some(_) => Class::Lying,
+    };
+    if !scenario.faults.is_empty() {
+        let names: Vec<&str> = scenario.faults.iter().map(|fault| fault.what.name()).collect();
+        scenario.title = names.join(", ");
+    }
+    scenario.pass = pass(&scenario);
+    scenario
+}
+
+/// So many faults of those that are drawn, whatever else would hide too much.
+fn add(scenario: &mut Scenario, count: usize, mut draw: impl FnMut() -> Fault) {
+    let Ok(trace) = scenario.trace(|_| Err(String::new())) else { return };
+    for _ in 0..count * TRIES {
+        scenario.faults.push(draw());
+        if scenario.hidden_growth(&trace) > GROWTH {
+            scenario.faults.pop();
+        }
+        if scenario.faults.len() >= count {
+            return;
+        }
     }
 }
 
@@ -100,53 +120,20 @@ fn dip(random: &mut Random, minutes: u32) -> Fault {
     Fault { from, to: Some(from + lasts), what: What::Load(LoadFault::Scale { factor, ramp }) }
 }
 
-fn lies(random: &mut Random, trace: &Trace, starts: f64, minutes: u32) -> Vec<Fault> {
-    let count = 1 + random.below(4);
-    let mut faults: Vec<Fault> = Vec::new();
-    for _ in 0..count * TRIES {
-        let what = lie(random);
-        let from = f64::from(20 + random.below(minutes.saturating_sub(60)));
-        let lasts = 2.0 + f64::from(random.below(90));
-        let to = (from + lasts).min(f64::from(minutes) - 10.0);
-        let once = matches!(
-            what,
-            What::Operator(_)
-                | What::Source(SourceFault::Restart { .. })
-                | What::Cluster(ClusterFault::ReapplyReplicas { .. } | ClusterFault::PolicyRecreated)
-        );
-        // Blind spans that touch are one to whoever is blind: from the first of them on.
-        let since =
-            faults.iter().filter(|fault| fault.end() + SETTLED >= from).map(|fault| fault.from).fold(from, f64::min);
-        let until = faults.iter().filter(|fault| fault.from <= to + SETTLED).map(Fault::end).fold(to, f64::max);
-        if !grows(trace, starts, since, until) {
-            faults.push(Fault { from, to: (!once).then_some(to), what });
-        }
-        if faults.len() as u64 >= u64::from(count) {
-            break;
-        }
-    }
-    if faults.is_empty() {
-        // A load that only grows: floorkeeper may still be killed.
-        faults.push(Fault { from: 30.0, to: None, what: What::Operator(OperatorFault::Kill) });
-    }
-    faults
+fn lie(random: &mut Random, minutes: u32) -> Fault {
+    let what = any_lie(random);
+    let once = matches!(
+        what,
+        What::Operator(_)
+            | What::Source(SourceFault::Restart { .. })
+            | What::Cluster(ClusterFault::ReapplyReplicas { .. } | ClusterFault::PolicyRecreated)
+    );
+    let from = f64::from(20 + random.below(minutes.saturating_sub(60)));
+    let to = (from + 2.0 + f64::from(random.below(90))).min(f64::from(minutes) - 10.0);
+    Fault { from, to: (!once).then_some(to), what }
 }
 
-/// Whether the load of a span, and of what it takes to see again, passes what it was before by more than a little.
-fn grows(trace: &Trace, starts: f64, from: f64, to: f64) -> bool {
-    let most = |from: f64, to: f64| {
-        let mut most = 0.0_f64;
-        let mut minute = from;
-        while minute <= to {
-            most = most.max(trace.at(starts + minute * 60.0));
-            minute += 1.0;
-        }
-        most
-    };
-    most(from, to + SETTLED) > GROWTH * most(from - 5.0, from - 1.0)
-}
-
-fn lie(random: &mut Random) -> What {
+fn any_lie(random: &mut Random) -> What {
     let every = || vec![Series::Edge, Series::Errors, Series::App, Series::Cpu];
     let load = || vec![Series::Edge, Series::App, Series::Cpu];
     let of = if random.below(2) == 0 { every() } else { load() };
@@ -188,15 +175,15 @@ fn odd(random: &mut Random) -> Odd {
 }
 
 /// What its class promises.
-fn pass(class: Class, faults: &[Fault], service: &ServiceSpec) -> Pass {
-    match class {
+fn pass(scenario: &Scenario) -> Pass {
+    match scenario.class {
         Class::Lying => Pass { unsafe_minutes: Some(0.0), ..Pass::default() },
         Class::Dip => {
-            let lasts = faults.iter().map(|fault| fault.end() - fault.from).fold(0.0, f64::max);
+            let lasts = scenario.faults.iter().map(|fault| fault.end() - fault.from).fold(0.0, f64::max);
             let kept = if lasts <= 45.0 { 80.0 } else { 60.0 };
             Pass {
                 kept_at_return_percent: Some(kept),
-                restored_within_minutes: Some(service.start_delay + RATE),
+                restored_within_minutes: Some(scenario.service.start_delay + RATE),
                 ..Pass::default()
             }
         }
@@ -205,10 +192,7 @@ fn pass(class: Class, faults: &[Fault], service: &ServiceSpec) -> Pass {
 }
 
 /// Draws for each fault that is wanted.
-const TRIES: u32 = 4;
-
-/// Minutes after a fault until everything is seen as it is again: a window of a rate, and a pod's start.
-const SETTLED: f64 = 6.0;
+const TRIES: usize = 8;
 
 /// A little: far inside the headroom of a quarter.
 const GROWTH: f64 = 1.08;

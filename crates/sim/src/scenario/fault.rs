@@ -195,6 +195,19 @@ impl Fault {
 }
 
 impl What {
+    /// Whether growth of the load may go unseen while it lasts.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        match self {
+            Self::Source(SourceFault::Restart { empty }) => *empty,
+            Self::Source(SourceFault::Lie { factor, .. }) => *factor < 1.0,
+            Self::Source(_) => true,
+            Self::Load(LoadFault::Scale { factor, .. }) => *factor < 1.0,
+            Self::Operator(_) => true,
+            Self::Service(_) | Self::Cluster(_) => false,
+        }
+    }
+
     /// `seam.fault`.
     #[must_use]
     pub fn name(&self) -> &'static str {

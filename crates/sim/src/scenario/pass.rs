@@ -18,10 +18,11 @@ pub struct Pass {
     /// An alarm so many minutes after the first fault began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm_within_minutes: Option<f64>,
-    /// While a fault lasts, replicas are never fewer than when the first began.
+    /// While a fault lasts, replicas are never fewer than when the first began, unless the load itself needs fewer, with its
+    /// headroom.
     #[serde(default, skip_serializing_if = "is_false")]
     pub never_below_start: bool,
-    /// That goes on for so many minutes after the last fault.
+    /// For so many minutes after the last fault replicas are never fewer than at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_minutes: Option<f64>,
     /// No stretch with too few replicas is longer than this.
@@ -52,6 +53,9 @@ pub struct Judge {
     min: u32,
     pins: Vec<(f64, f64, u32)>,
     capacity: f64,
+    headroom: f64,
+    at_end: Option<u32>,
+    lowest_after: Option<u32>,
     at_start: Option<u32>,
     lowest_since: Option<(f64, u32)>,
     short_since: Option<f64>,
@@ -73,10 +77,13 @@ impl Judge {
             scenario.faults.iter().filter_map(|fault| Some((fault.from, fault.end(), scenario.pinned(fault.from)?)));
         Self {
             pass: scenario.pass.clone(),
-            span: scenario.fault_span().map(|(from, to)| (from, to + scenario.pass.wake_minutes.unwrap_or(0.0))),
+            span: scenario.fault_span(),
+            headroom: 1.0 + f64::from(scenario.service.headroom_percent) / 100.0,
             min: scenario.service.min,
             pins: pins.collect(),
             capacity: scenario.service.capacity,
+            at_end: None,
+            lowest_after: None,
             at_start: None,
             lowest_since: None,
             short_since: None,
@@ -100,8 +107,16 @@ impl Judge {
         let replicas = moment.replicas;
         if moment.minute <= from || self.at_start.is_none() {
             self.at_start = Some(replicas);
-        } else if moment.minute <= to && self.lowest_since.is_none_or(|(_, lowest)| replicas < lowest) {
+        } else if moment.minute <= to
+            && replicas < crate::number::replicas(moment.offered * self.headroom / self.capacity)
+            && self.lowest_since.is_none_or(|(_, lowest)| replicas < lowest)
+        {
             self.lowest_since = Some((moment.minute, replicas));
+        }
+        if moment.minute <= to {
+            self.at_end = Some(replicas);
+        } else if self.pass.wake_minutes.is_some_and(|wake| moment.minute <= to + wake) {
+            self.lowest_after = Some(self.lowest_after.map_or(replicas, |lowest| lowest.min(replicas)));
         }
         if moment.minute > from && replicas <= self.min {
             self.at_minimum.get_or_insert(moment.minute);
@@ -158,6 +173,11 @@ impl Judge {
             && lowest < start
         {
             say(format!("{lowest} replicas at minute {minute:.1}, {start} when the fault began"));
+        }
+        if let (Some(end), Some(lowest)) = (self.at_end, self.lowest_after)
+            && lowest < end
+        {
+            say(format!("{lowest} replicas in the wake of the last fault, {end} at its end"));
         }
         if let Some(within) = pass.restored_within_minutes
             && *longest_short > within

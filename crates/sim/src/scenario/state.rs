@@ -4,6 +4,7 @@ use super::Scenario;
 use super::fault::{ClusterFault, Fault, LoadFault, Odd, OperatorFault, Series, ServiceFault, SourceFault, What};
 use crate::number::{amount, share};
 use crate::service::Inputs;
+use crate::trace::Trace;
 
 /// What a source says about one series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +40,38 @@ impl Scenario {
             }
             What::Service(_) | What::Source(_) | What::Cluster(_) | What::Operator(_) => load,
         })
+    }
+
+    /// How much the load of the spans that are hidden from whoever measures it passes what was there before them, at most:
+    /// 1.2 is a fifth. A fall of the load hides too what comes back after it. Nobody can know of such growth, so a scenario is
+    /// judged where there is little of it. `trace`: seconds from minute 0.
+    #[must_use]
+    pub fn hidden_growth(&self, trace: &Trace) -> f64 {
+        let mut spans: Vec<(f64, f64)> =
+            self.faults.iter().filter(|fault| fault.what.hides()).map(|fault| (fault.from, fault.end())).collect();
+        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut joined: Vec<(f64, f64)> = Vec::new();
+        for (from, to) in spans {
+            match joined.last_mut() {
+                // What is seen between two spans that are near each other is not enough to know anything by.
+                Some(last) if from <= last.1 + SETTLED => last.1 = last.1.max(to),
+                Some(_) | None => joined.push((from, to)),
+            }
+        }
+        let most = |from: f64, to: f64| {
+            let mut most = 0.0_f64;
+            let mut minute = from;
+            while minute <= to {
+                most = most.max(trace.at(minute * 60.0));
+                minute += 0.5;
+            }
+            most
+        };
+        let growth = |&(from, to): &(f64, f64)| {
+            let before = most(from - 5.0, from - 1.0);
+            if before > 0.0 { most(from, to + SETTLED) / before } else { 1.0 }
+        };
+        joined.iter().map(growth).fold(1.0, f64::max)
     }
 
     /// The service's inputs under the faults of the service.
@@ -135,3 +168,6 @@ impl Scenario {
         })
     }
 }
+
+/// Minutes after a fault until everything is seen as it is again: a window of a rate, and a pod's start.
+const SETTLED: f64 = 6.0;
