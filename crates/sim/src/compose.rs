@@ -129,7 +129,10 @@ fn lie(random: &mut Random, minutes: u32) -> Fault {
             | What::Cluster(ClusterFault::ReapplyReplicas { .. } | ClusterFault::PolicyRecreated)
     );
     let from = f64::from(20 + random.below(minutes.saturating_sub(60)));
-    let to = (from + 2.0 + f64::from(random.below(90))).min(f64::from(minutes) - 10.0);
+    // Fresh, complete and quiet lies are held against for as long as a policy's `holdFor`; then they are believed in part.
+    let quiet = matches!(what, What::Source(SourceFault::Zero { .. } | SourceFault::Lie { .. }));
+    let longest = if quiet { HELD } else { 90 };
+    let to = (from + 2.0 + f64::from(random.below(longest))).min(f64::from(minutes) - 10.0);
     Fault { from, to: (!once).then_some(to), what }
 }
 
@@ -193,6 +196,9 @@ fn pass(scenario: &Scenario) -> Pass {
 
 /// Draws for each fault that is wanted.
 const TRIES: usize = 8;
+
+/// Minutes: an hour, and what it takes to see again.
+const HELD: u32 = 50;
 
 /// A little: far inside the headroom of a quarter.
 const GROWTH: f64 = 1.08;

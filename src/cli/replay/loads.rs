@@ -39,6 +39,15 @@ impl Loads {
         }
     }
 
+    /// What is done to a trace that a person should know.
+    pub(super) fn remark(&self) -> Option<String> {
+        let Self::File { trace, name } = self else { return None };
+        let slower = slower(trace);
+        (slower > 1.0).then(|| {
+            format!("{name}: its steps are shorter than a minute; each is played as one, {slower:.0} times slower")
+        })
+    }
+
     pub(super) fn of(&self, scenario: &Scenario, seed: u64) -> anyhow::Result<Load> {
         let scenario = scenario.seeded(seed);
         let own = scenario.trace(|path| std::fs::read_to_string(path).map_err(|error| error.to_string()))?;
@@ -49,11 +58,11 @@ impl Loads {
             }
             Self::File { trace, .. } => {
                 let length = f64::from(scenario.minutes) * 60.0;
-                let stretch = (length / (trace.end() - trace.start()).max(STEP)).max(1.0);
+                let stretch = (length / (trace.end() - trace.start()).max(STEP)).max(slower(trace));
                 let from = place(&scenario, trace, length, stretch, seed);
                 let part = excerpt(trace, from, length, stretch);
                 let factor = if part.peak() > 0.0 { own.peak() / part.peak() } else { 1.0 };
-                let past = before(trace, from).filter(|_| stretch <= 1.0).map(|past| past.scaled(factor));
+                let past = before(trace, from, stretch).map(|past| past.scaled(factor));
                 Ok(Load { scenario, trace: part.scaled(factor), past })
             }
         }
@@ -107,9 +116,18 @@ fn excerpt(trace: &Trace, from: f64, length: f64, stretch: f64) -> Trace {
     Trace::from_points(points).unwrap_or_else(|| trace.clone())
 }
 
+/// How many times slower a trace is played so that a step lasts a minute at least: what changes from second to second, no
+/// pod can follow.
+fn slower(trace: &Trace) -> f64 {
+    let steps = trace.points().len().saturating_sub(1).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "a count of lines")]
+    let step = (trace.end() - trace.start()) / steps as f64;
+    if step > 0.0 { (MINUTE / step).max(1.0) } else { 1.0 }
+}
+
 /// Up to two weeks before a moment, in steps of five minutes, if the trace has a day or more of it.
-fn before(trace: &Trace, from: f64) -> Option<Trace> {
-    let days = ((from - trace.start()) / 86_400.0).floor().min(f64::from(LEARNED_DAYS));
+fn before(trace: &Trace, from: f64, stretch: f64) -> Option<Trace> {
+    let days = ((from - trace.start()) * stretch / 86_400.0).floor().min(f64::from(LEARNED_DAYS));
     if days < 1.0 {
         return None;
     }
@@ -117,7 +135,7 @@ fn before(trace: &Trace, from: f64) -> Option<Trace> {
     let steps = (days * 86_400.0 / PAST_STEP) as u32;
     Trace::from_points((1..=steps).rev().map(|step| {
         let time = -f64::from(step) * PAST_STEP;
-        (time, trace.at(from + time))
+        (time, trace.at(from + time / stretch))
     }))
 }
 
@@ -129,6 +147,9 @@ const STEP: f64 = 15.0;
 
 /// Seconds between two points of the past.
 const PAST_STEP: f64 = 300.0;
+
+/// Seconds of a step at least.
+const MINUTE: f64 = 60.0;
 
 /// Parts of a step that are averaged.
 const FINER: u32 = 5;
@@ -155,7 +176,7 @@ mod tests {
         let part = excerpt(&trace, 30.0, 120.0, 2.0);
         let seen = [0.0, 30.0, 60.0, 90.0].map(|time| part.at(time).round());
         assert_eq!(seen, [33.0, 48.0, 57.0, 42.0], "each the mean of its quarter of a minute");
-        assert!(before(&trace, 60.0).is_none(), "a minute is no past to learn from");
+        assert!(before(&trace, 60.0, 1.0).is_none(), "a minute is no past to learn from");
     }
 
     #[test]

@@ -121,6 +121,9 @@ impl Args {
             loads: Loads::read(self.trace.as_deref())?,
             series: self.series,
         };
+        if let Some(remark) = work.loads.remark() {
+            eprintln!("{remark}");
+        }
         let jobs = self.jobs.map_or_else(work::cores, usize::from);
         let (done, complete) = work.carry_out(jobs, std::io::stderr().is_terminal())?;
         self.report(&done, &work)?;

@@ -18,11 +18,11 @@ pub struct Pass {
     /// An alarm so many minutes after the first fault began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm_within_minutes: Option<f64>,
-    /// While a fault lasts, replicas are never fewer than when the first began, unless the load itself needs fewer, with its
-    /// headroom.
+    /// While a fault lasts, replicas are never fewer than when the first began, unless the load itself needs fewer, with a
+    /// tenth to spare.
     #[serde(default, skip_serializing_if = "is_false")]
     pub never_below_start: bool,
-    /// For so many minutes after the last fault replicas are never fewer than at its end.
+    /// For so many minutes after the last fault replicas are never fewer than at its end, or than what the load needed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_minutes: Option<f64>,
     /// No stretch with too few replicas is longer than this.
@@ -53,7 +53,6 @@ pub struct Judge {
     min: u32,
     pins: Vec<(f64, f64, u32)>,
     capacity: f64,
-    headroom: f64,
     at_end: Option<u32>,
     lowest_after: Option<u32>,
     at_start: Option<u32>,
@@ -78,7 +77,6 @@ impl Judge {
         Self {
             pass: scenario.pass.clone(),
             span: scenario.fault_span(),
-            headroom: 1.0 + f64::from(scenario.service.headroom_percent) / 100.0,
             min: scenario.service.min,
             pins: pins.collect(),
             capacity: scenario.service.capacity,
@@ -108,13 +106,13 @@ impl Judge {
         if moment.minute <= from || self.at_start.is_none() {
             self.at_start = Some(replicas);
         } else if moment.minute <= to
-            && replicas < crate::number::replicas(moment.offered * self.headroom / self.capacity)
+            && replicas < crate::number::replicas(moment.offered * SPARE / self.capacity)
             && self.lowest_since.is_none_or(|(_, lowest)| replicas < lowest)
         {
             self.lowest_since = Some((moment.minute, replicas));
         }
-        if moment.minute <= to {
-            self.at_end = Some(replicas);
+        if moment.minute < to {
+            self.at_end = Some(replicas.min(need));
         } else if self.pass.wake_minutes.is_some_and(|wake| moment.minute <= to + wake) {
             self.lowest_after = Some(self.lowest_after.map_or(replicas, |lowest| lowest.min(replicas)));
         }
@@ -177,7 +175,7 @@ impl Judge {
         if let (Some(end), Some(lowest)) = (self.at_end, self.lowest_after)
             && lowest < end
         {
-            say(format!("{lowest} replicas in the wake of the last fault, {end} at its end"));
+            say(format!("{lowest} replicas in the wake of the last fault, {end} needed at its end"));
         }
         if let Some(within) = pass.restored_within_minutes
             && *longest_short > within
@@ -227,6 +225,9 @@ fn is_false(value: &bool) -> bool {
 /// Minutes. An order ends at a whole second of the cluster's clock: up to twenty seconds early where time runs at twenty times
 /// its pace.
 const WHOLE_SECONDS: f64 = 0.5;
+
+/// A tenth, inside any headroom: noise of a moment is no need.
+const SPARE: f64 = 1.1;
 
 #[cfg(test)]
 mod tests {
