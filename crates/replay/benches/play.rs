@@ -10,9 +10,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use floorkeeper_replay::{Play, Scaler, TICK};
 use floorkeeper_sim::Scenario;
 
-#[path = "../tests/stage/mod.rs"]
-#[expect(dead_code, reason = "shared with the tests")]
-mod stage;
+#[path = "../tests/written/mod.rs"]
+mod written;
 
 fn plays(criterion: &mut Criterion) {
     // The catalogue's own files are read by the tests.
@@ -26,7 +25,7 @@ fn plays(criterion: &mut Criterion) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let decisions = ticks as u64 * Scaler::ALL.len() as u64;
         group.throughput(Throughput::Elements(decisions)).sample_size(10);
-        let policy = stage::policy();
+        let policy = written::policy();
         let play = |scalers| Play {
             scenario: &scenario,
             trace: &trace,

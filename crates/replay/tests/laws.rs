@@ -1,12 +1,12 @@
 //! What must hold whatever is played.
 
-mod stage;
+mod written;
 
-use floorkeeper_replay::{Runs, Scaler};
-use floorkeeper_sim::composition;
+use floorkeeper_replay::{Play, Played, Runs, Scaler, TICK};
 use floorkeeper_sim::scenario::Class;
+use floorkeeper_sim::{Scenario, composition};
 
-use stage::{catalogue, play};
+use written::policy;
 
 #[test]
 fn floorkeeper_keeps_every_pass_condition() {
@@ -89,4 +89,30 @@ fn the_incidents_are_dangerous() {
     assert!(falls("S1c", Scaler::HpaLoad) > 300.0, "the demand reads zero");
     assert!(falls("S8", Scaler::Keda) > 20.0, "no series is zero by default");
     assert_eq!(falls("S8", Scaler::KedaNullError), falls("S8", Scaler::HpaLoad), "an error holds");
+}
+
+/// Plays a scenario on its own load.
+fn play(scenario: &Scenario, scalers: &[Scaler]) -> Vec<Played> {
+    let generated = scenario.trace(|path| Err(format!("{path}: embedded scenarios generate their load")));
+    let trace = generated.unwrap_or_else(|error| panic!("{error}"));
+    let past = scenario.past(14);
+    let play = Play {
+        scenario,
+        trace: &trace,
+        past: past.as_ref(),
+        trace_name: "generated",
+        policy: &policy(),
+        policy_name: "defaults",
+        seed: 0,
+        scalers,
+        tick: if scenario.minutes > 4_320 { 60.0 } else { TICK },
+        series: false,
+    };
+    play.play().played
+}
+
+/// Every embedded scenario.
+fn catalogue() -> Vec<Scenario> {
+    let find = |name| floorkeeper_sim::find(name).unwrap_or_else(|error| panic!("{error}"));
+    floorkeeper_sim::CATALOGUE.iter().map(|(name, _)| find(name)).collect()
 }

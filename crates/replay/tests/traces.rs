@@ -1,6 +1,6 @@
 //! Public traces, where the machine has them: set FLOORKEEPER_TRACES to their directory.
 
-mod stage;
+mod written;
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ fn read(name: &str) -> Option<Trace> {
     };
     let path = PathBuf::from(directory).join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Some(Trace::from_csv(&text).unwrap())
+    Some(Trace::from_csv(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn the_world_cup_without_faults() {
         trace: &trace,
         past: None,
         trace_name: "worldcup98",
-        policy: &stage::policy(),
+        policy: &written::policy(),
         policy_name: "defaults",
         seed: 0,
         scalers: &Scaler::ALL,

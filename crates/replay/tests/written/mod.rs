@@ -1,10 +1,8 @@
-//! A policy as most would write it, and everything that is needed to play a scenario with it.
+//! A policy as most would write it.
 
 use std::time::Duration;
 
 use floorkeeper_core::{Errors, Mode, Policy, Signal, TargetKey, Timestamp, UnusualFall, ZeroMeans};
-use floorkeeper_replay::{Play, Played, Scaler, TICK};
-use floorkeeper_sim::Scenario;
 
 /// The API's defaults.
 pub(crate) fn policy() -> Policy {
@@ -34,28 +32,4 @@ pub(crate) fn policy() -> Policy {
         source: "default".into(),
         created: Timestamp(0),
     }
-}
-
-/// Plays a scenario on its own load.
-pub(crate) fn play(scenario: &Scenario, scalers: &[Scaler]) -> Vec<Played> {
-    let trace = scenario.trace(|path| Err(format!("{path}: embedded scenarios generate their load"))).unwrap();
-    let past = scenario.past(14);
-    let play = Play {
-        scenario,
-        trace: &trace,
-        past: past.as_ref(),
-        trace_name: "generated",
-        policy: &policy(),
-        policy_name: "defaults",
-        seed: 0,
-        scalers,
-        tick: if scenario.minutes > 4_320 { 60.0 } else { TICK },
-        series: false,
-    };
-    play.play().played
-}
-
-/// Every embedded scenario.
-pub(crate) fn catalogue() -> Vec<Scenario> {
-    floorkeeper_sim::CATALOGUE.iter().map(|(name, _)| floorkeeper_sim::find(name).unwrap()).collect()
 }
