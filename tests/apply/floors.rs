@@ -3,9 +3,10 @@
 use anyhow::Result;
 use floorkeeper::api::{FloorTable, TABLE_NAME};
 use floorkeeper::apply::standings;
-use floorkeeper_core::{Onset, Outcome, Standing, TargetKey, Timestamp, Write};
+use floorkeeper_core::{Onset, Outcome, Standing, TargetKey, Timestamp, Write, fence};
 use floorkeeper_rig::Cluster;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
 
 use super::Story;
 
@@ -55,8 +56,27 @@ pub(super) async fn rows_change_alone_and_stale_writers_are_refused(cluster: &Cl
     let endless = Standing { reason: "R".repeat(65).into(), ..standing(9, 9, 9) };
     assert_eq!(write(&story, &[(&api, &endless)], &[]).await, Outcome::Failed);
 
+    the_api_server_and_the_core_agree(&story).await?;
+
     let text = story.metrics.text();
     assert!(text.contains(r#"floorkeeper_writes_total{kind="Floors",outcome="Conflict"} 4"#), "{text}");
+    Ok(())
+}
+
+/// The rules of the schema, and the same in the core, on each row that could take the place of one.
+async fn the_api_server_and_the_core_agree(story: &Story) -> Result<()> {
+    let (web, old) = (target("fenced"), standing(5, 2, 2));
+    assert_eq!(write(story, &[(&web, &old)], &[]).await, Outcome::Done);
+    let api: Api<FloorTable> = Api::namespaced(story.client.clone(), &story.namespace);
+    let params = PatchParams { dry_run: true, ..PatchParams::default() };
+    for (replicas, epoch, seq) in (4..7).flat_map(|a| (1..4).flat_map(move |b| (1..4).map(move |c| (a, b, c)))) {
+        let new = standing(replicas, epoch, seq);
+        let patch = json!({"spec": {"floors": {web.row(): {"replicas": replicas, "epoch": epoch, "seq": seq}}}});
+        let answered = api.patch(TABLE_NAME, &params, &Patch::Merge(patch)).await;
+        let refused = matches!(&answered, Err(kube::Error::Api(status)) if status.is_invalid());
+        assert!(refused || answered.is_ok(), "{answered:?}");
+        assert_eq!(refused, fence(&old, &new).is_err(), "{replicas} replicas, epoch {epoch}, seq {seq}");
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ const RULES: &str = include_str!("../../deploy/alerts/floorkeeper.rules.yaml");
 fn healthy(metrics: &mut Metrics) {
     metrics.set("floorkeeper_build_info", &[("version", "0")], 1.0);
     metrics.set("floorkeeper_policies", &[], 1.0);
+    metrics.set("floorkeeper_leader", &[], 1.0);
     metrics.add("floorkeeper_decisions_total", &[("verdict", "Steady")], 1.0);
     metrics.set("floorkeeper_source_up", &[("source", "good")], 1.0);
     metrics.add("floorkeeper_writes_total", &[("kind", "Floors"), ("outcome", "Done")], 1.0);
@@ -25,6 +26,7 @@ fn healthy(metrics: &mut Metrics) {
 /// Beside the healthy one, a policy or source for each fault.
 fn faulty(metrics: &mut Metrics, round: f64) {
     healthy(metrics);
+    metrics.set("floorkeeper_leader", &[], 0.0);
     metrics.set("floorkeeper_source_up", &[("source", "down")], 0.0);
     let mut policy = |metric: &str, policy: &str, value: f64| {
         metrics.set(&format!("floorkeeper_{metric}"), &[("namespace", "a"), ("policy", policy)], value);
@@ -107,10 +109,11 @@ async fn each_alert_sees_its_own_fault() -> Result<()> {
     .await
 }
 
-const EXPECTED: [&str; 11] = [
+const EXPECTED: [&str; 12] = [
     "FloorkeeperBrakeTripped CorrelatedFall",
     "FloorkeeperContested contested",
     "FloorkeeperHoldingAtAPrice dear",
+    "FloorkeeperNoLeader",
     "FloorkeeperNotDeciding",
     "FloorkeeperPolicyBlind blind",
     "FloorkeeperPolicyBroken ScalerNotFound",

@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ALLOWED: &[(&str, &[&str])] = &[
     // Pure by its dependencies: there is no clock, no I/O and no Kubernetes to reach for.
     ("crates/core/Cargo.toml", &[]),
+    ("crates/model/Cargo.toml", &["floorkeeper-core", "stateright"]),
     ("crates/replay/Cargo.toml", &["floorkeeper-core", "floorkeeper-sim", "serde", "serde_json", "thiserror"]),
     ("crates/sim/Cargo.toml", &["schemars", "serde", "serde-saphyr", "serde_json", "thiserror"]),
 ];

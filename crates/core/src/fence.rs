@@ -1,7 +1,7 @@
 //! What the API server lets happen to a stored floor: the rules of the `FloorTable`'s schema, once more in Rust.
 //!
 //! The API server enforces them; here they say which part of a refused write is a raise, and tests and the model checker
-//! play the API server with them. `tests/kinds` compares the two.
+//! play the API server with them. `tests/apply/floors.rs` compares the two.
 
 use crate::key::TargetKey;
 use crate::standing::Standing;
