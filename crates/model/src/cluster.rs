@@ -38,10 +38,10 @@ pub struct Cluster {
     pub crashes: bool,
     /// With fewer ready pods than this a tenth of the work fails.
     pub brittle_below: u32,
+    pub settles: bool,
     pub epoch_rule: bool,
     pub self_fence: bool,
     pub verify: bool,
-    /// Times as short as the ticks are few.
     pub policy: Arc<Policy>,
 }
 
@@ -52,7 +52,6 @@ pub enum Act {
     Happens(Happening),
     /// A write that the network kept lands.
     Lands,
-    /// It never will.
     Lost,
     Turn(How),
     Sleep,
@@ -84,6 +83,7 @@ pub struct World {
     faults: u32,
     happenings: u32,
     server: Server,
+    backup: Arc<Server>,
     keepers: [Option<Keeper>; 2],
     starts: u32,
     kept: Vec<Sent>,
@@ -97,7 +97,7 @@ pub struct World {
     broken: Option<Broken>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
     Around,
     Turn(usize),
@@ -127,11 +127,13 @@ impl Cluster {
                 H::Order(Action::Freeze),
                 H::TableLost,
                 H::LeaseDeleted,
+                H::Restored,
                 H::AdmissionLags,
             ],
             sleeps: true,
             crashes: true,
             brittle_below: 0,
+            settles: true,
             epoch_rule: true,
             self_fence: true,
             verify: true,
@@ -169,9 +171,7 @@ impl Cluster {
         let mut server = world.server.clone();
         let turned = keeper.turn(&mut server, &self.truth(world), how);
         let harm = self.truth(world).failing > 0;
-        for (sent, effect) in &turned.sent {
-            world.judge(sent, *effect, harm);
-        }
+        turned.sent.iter().for_each(|(sent, effect)| world.judge(sent, *effect, harm));
         world.kept.extend(turned.kept);
         world.server = server;
         if let Some((term, epoch)) = keeper.reign
@@ -270,6 +270,7 @@ impl Model for Cluster {
             faults: self.faults,
             happenings: self.happenings,
             server: Server::new(2, MAX, self.epoch_rule),
+            backup: Arc::new(Server::new(2, MAX, self.epoch_rule)),
             keepers: [None, None],
             starts: 0,
             kept: Vec::new(),
@@ -290,9 +291,9 @@ impl Model for Cluster {
         for _ in 0..WARM_UP {
             self.well(&mut world);
         }
-        // Anything but this is a fault of the model.
         assert!(self.brittle_below > 0 || self.is_settled(&world), "{world:?}");
         world.stepped = false;
+        world.backup = Arc::new(world.server.clone());
         vec![world]
     }
 
@@ -302,7 +303,9 @@ impl Model for Cluster {
         }
         match world.phase {
             Phase::Settled => {}
-            Phase::Around if world.tick >= 2 * WARM_UP + self.ticks => actions.push(Act::Settle),
+            Phase::Around if world.tick >= 2 * WARM_UP + self.ticks => {
+                actions.extend(self.settles.then_some(Act::Settle))
+            }
             Phase::Around => {
                 if !world.kept.is_empty() {
                     actions.extend([Act::Lands, Act::Lost]);
@@ -415,7 +418,6 @@ impl Hash for World {
                 Ok(())
             }
         }
-        // A hasher takes everything.
         let _ = write!(Into(hasher), "{self:?}");
     }
 }

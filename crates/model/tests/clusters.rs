@@ -14,7 +14,7 @@ fn every_promise_in_every_order() {
     explore(Cluster::all(4, 2, 1), &[]);
     if soak() {
         explore(Cluster::all(6, 2, 1), &POSSIBLE);
-        explore(Cluster::all(7, 3, 0), &POSSIBLE);
+        explore(Cluster::all(7, 3, 0), &POSSIBLE[..1]);
         explore(Cluster::all(5, 1, 2), &[]);
     }
 }
@@ -24,16 +24,17 @@ fn every_promise_in_every_order() {
 fn without_the_epoch_rule_a_late_write_lowers() {
     let model =
         Cluster { ill: vec![How::Late], around: vec![Happening::Load(1)], sleeps: false, ..Cluster::all(8, 2, 1) };
-    explore(model.clone(), &[]);
+    explore(model.clone(), &POSSIBLE);
     counter_example(Cluster { epoch_rule: false, ..model }, "no lowering by a leader whose time is over");
 }
 
-/// A leader that slept through its lease lowers by what it knew.
+/// A leader that slept through its lease obeys an order that is not its to obey: the one after it has the lease, and did not
+/// get to write in its own epoch yet.
 #[test]
 fn without_the_self_fence_a_sleeper_lowers() {
     let model = Cluster {
-        ill: vec![How::Cut],
-        around: vec![Happening::Order(Action::Pin(1)), Happening::Load(1)],
+        ill: vec![How::Late],
+        around: vec![Happening::Order(Action::Pin(1))],
         crashes: false,
         ..Cluster::all(7, 2, 1)
     };
@@ -41,11 +42,16 @@ fn without_the_self_fence_a_sleeper_lowers() {
     counter_example(Cluster { self_fence: false, ..model }, "no lowering without a current lease and a proof");
 }
 
-/// The pods that a step left do worse, and the next step is taken all the same.
+/// The pods that a step left do worse, and the next step is taken all the same. (Where pods are brittle the floor does not
+/// come down to the need, so nothing settles there.)
 #[test]
 fn without_the_verify_step_harm_goes_on() {
-    let model = Cluster { brittle_below: 3, ..Cluster::all(8, 0, 0) };
-    let model = Cluster { around: vec![Happening::Load(1)], happenings: 1, ..model };
+    let model = Cluster {
+        brittle_below: 4,
+        settles: false,
+        around: vec![Happening::Load(4), Happening::Load(1)],
+        ..Cluster::all(16, 0, 2)
+    };
     explore(model.clone(), &[]);
     counter_example(Cluster { verify: false, ..model }, "no step after one that does harm");
 }

@@ -22,7 +22,12 @@ pub(crate) const TICK: Duration = Duration::from_secs(15);
 impl Fleet {
     /// Ten policies a namespace, guarded HPAs, an hour old.
     pub(crate) fn of(policies: usize) -> Self {
-        let mut fleet = Self { engine: Engine::new(1), now: Timestamp(1_709_600_400_000), keys: Vec::new(), ticks: 0 };
+        Self::driven_by(Engine::new(1), policies)
+    }
+
+    /// The same, told to this engine.
+    pub(crate) fn driven_by(engine: Engine, policies: usize) -> Self {
+        let mut fleet = Self { engine, now: Timestamp(1_709_600_400_000), keys: Vec::new(), ticks: 0 };
         for n in 0..policies {
             let namespace = format!("team-{}", n / 10);
             let name = format!("web-{n}");

@@ -22,6 +22,8 @@ pub enum Happening {
     /// The FloorTable is lost (a CRD that was deleted and made again).
     TableLost,
     LeaseDeleted,
+    /// etcd is restored from a backup that was taken when all began.
+    Restored,
     /// The admission policies hear nothing of the table in this tick.
     AdmissionLags,
 }
@@ -42,6 +44,12 @@ impl World {
             }
             Happening::TableLost => self.server.row = None,
             Happening::LeaseDeleted => self.server.lease = None,
+            Happening::Restored => {
+                self.server.clone_from(&self.backup);
+                // Whoever led in what never was.
+                self.reigns = 0;
+                self.kept.clear();
+            }
             Happening::AdmissionLags => self.lags = true,
         }
     }
