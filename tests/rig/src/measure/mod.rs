@@ -2,12 +2,14 @@
 
 mod admission;
 mod failover;
+mod minimum;
 mod reaction;
 mod scale;
 mod usage;
 
 pub use admission::{Cost, Costs, Place, admission_cost};
 pub use failover::{Failovers, failover};
+pub use minimum::minimum;
 pub use reaction::{Reaction, Reactions, reaction};
 pub use scale::{Scale, Scaled, scale};
 
