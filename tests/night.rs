@@ -88,7 +88,7 @@ async fn status_and_explain_say_why(person: &Person) -> Result<()> {
     said.has("floor 10 for ")?;
     said.has("HPA web: 10 to 20 (its owner's minimum: 2)")?;
     said.has("Blind for ")?;
-    said.has("floorkeeper override web -n shop --for 30m --reason WHY --release")?;
+    said.has("floorkeeper override web -n shop --reason WHY --release")?;
     let said = person.fails(&["explain", "wbe", "-n", "shop"]).await?;
     said.has("there is no ScalingPolicy wbe in namespace shop: it has web")
 }

@@ -148,12 +148,11 @@ pub(super) fn scaled(hpa: &HorizontalPodAutoscaler, sources: &[MetricSource]) ->
         return None;
     }
     let (api_version, kind, name) = observe::scales(hpa);
-    let kept = apply::kept(hpa.metadata.annotations.as_ref()).map(|kept| kept.original.min);
-    let min = kept.map_or_else(|| hpa.spec.min_replicas.unwrap_or(1).to_string(), |min| min.to_string());
+    let (min, max) = (hpa.spec.min_replicas.unwrap_or(1).to_string(), hpa.spec.max_replicas.to_string());
+    let (min, max) = apply::owner_bounds(hpa).map_or((min, max), |own| (own.min.to_string(), own.max.to_string()));
     let now = hpa.status.as_ref().and_then(|status| status.current_replicas);
     let now = now.map_or_else(String::new, |now| format!("; it has {now} now"));
-    let mut says =
-        vec![format!("HPA {} scales {kind} {name} from {min} to {}{now}.", hpa.name_any(), hpa.spec.max_replicas)];
+    let mut says = vec![format!("HPA {} scales {kind} {name} from {min} to {max}{now}.", hpa.name_any())];
     let mut signal = None;
     for metric in hpa.spec.metrics.iter().flatten() {
         says.push(evidence(metric));

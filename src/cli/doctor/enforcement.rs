@@ -81,7 +81,7 @@ fn policies(look: &Look, asks: impl Fn(&str) -> bool) -> Vec<Finding> {
     }
     if !others.is_empty() {
         let says = "floorkeeper alone keeps these floors: with floorkeeper dead, a write below them lands";
-        let remedy = "kubectl label namespace NAME floorkeeper.dev/enforce=clamp (see the manual for deny and warn)";
+        let remedy = "kubectl label namespace NAME floorkeeper.dev/enforce=clamp (docs/enforcement.md)";
         let mut namespaces: Vec<String> = others.iter().map(|policy| policy.namespace().unwrap_or_default()).collect();
         namespaces.dedup();
         findings.push(Finding::new(Severity::Note, "ByFloorkeeperAlone", says, remedy).at(namespaces));

@@ -89,8 +89,10 @@ impl Story<'_> {
             None => "its pods were not seen".to_owned(),
         };
         let since = ago::since(&floor.since, *now);
-        let floor = terminal.paint(Tone::Bold, &format!("floor {}", floor.replicas));
-        let mut text = format!("{floor} for {since}, {need}, {pods}{}\n", self.bounds());
+        let floor = format!("floor {}", floor.replicas);
+        let rest = terminal.wrapped(&format!("{floor} for {since}, {need}, {pods}{}", self.bounds()), 0);
+        let rest = rest.strip_prefix(&floor).unwrap_or_default();
+        let mut text = format!("{}{rest}\n", terminal.paint(Tone::Bold, &floor));
         if let Some((trust, tone)) = status.demand.as_ref().map(|demand| level(demand.trust)) {
             let since = find(status, TRUSTED).map(|trusted| ago::since(&trusted.last_transition_time, *now));
             let since = since.map_or_else(String::new, |since| format!(" for {since}"));
@@ -266,7 +268,7 @@ impl Story<'_> {
     /// What to type; floorkeeper obeys at once, and only while it lives.
     fn commands(&self) -> String {
         let (namespace, name) = self.names();
-        let order = format!("  {} override {name} -n {namespace} --for 30m --reason WHY", self.program);
+        let order = format!("  {} override {name} -n {namespace} --reason WHY", self.program);
         let mut text = String::new();
         if self.heart.alive() == Some(false) {
             text +=
@@ -277,7 +279,7 @@ impl Story<'_> {
              {order} --freeze    nothing is lowered\n\
              {order} --pin N     exactly N\n"
         );
-        self.section("IF YOU KNOW BETTER", &text)
+        self.section("IF YOU KNOW BETTER: an order for 30 minutes, or --for", &text)
     }
 
     fn names(&self) -> (&str, &str) {

@@ -60,7 +60,8 @@ fn alive() -> Heart {
 fn the_whole_story() {
     let expected = "\
 events/events-api  Deployment events-api, mode Guard
-floor 40 for 2h14m, the load needs 4, 42 replicas, 41 ready; HPA events-api: 40 to 60 (its owner's minimum: 2)
+floor 40 for 2h14m, the load needs 4, 42 replicas, 41 ready; HPA events-api: 40 to 60 (its owner's
+minimum: 2)
 Doubtful for 2h14m; why: ErrorsHigh; the API server keeps the floor too (ByAdmission)
 
 WHAT IS OUT OF THE ORDINARY
@@ -87,10 +88,10 @@ WHAT FLOORKEEPER DID LAST
   2h14m ago  raised    38 to 40  LiveDemand
   2h20m ago  put back  2 to 38   FloorOverwritten
 
-IF YOU KNOW BETTER
-  floorkeeper override events-api -n events --for 30m --reason WHY --release   down to the minimum
-  floorkeeper override events-api -n events --for 30m --reason WHY --freeze    nothing is lowered
-  floorkeeper override events-api -n events --for 30m --reason WHY --pin N     exactly N
+IF YOU KNOW BETTER: an order for 30 minutes, or --for
+  floorkeeper override events-api -n events --reason WHY --release   down to the minimum
+  floorkeeper override events-api -n events --reason WHY --freeze    nothing is lowered
+  floorkeeper override events-api -n events --reason WHY --pin N     exactly N
 ";
     let text = told(&policy(&night()), &alive());
     assert_eq!(text, expected, "{text}");
