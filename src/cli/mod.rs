@@ -2,6 +2,7 @@
 
 mod adopt;
 mod ago;
+mod backtest;
 mod check;
 mod complete;
 mod completions;
@@ -46,6 +47,7 @@ enum Command {
     Uninstall(uninstall::Args),
     Check(check::Args),
     Replay(replay::Args),
+    Backtest(backtest::Args),
     Crds(crds::Args),
     Completions(completions::Args),
 }
@@ -77,6 +79,7 @@ impl Cli {
             Command::Uninstall(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Replay(args) => args.run(),
+            Command::Backtest(args) => args.run(),
             Command::Crds(args) => args.run(),
             Command::Completions(args) => args.run(),
         }

@@ -28,7 +28,7 @@ impl Secrets {
         self.0.contains_key(name)
     }
 
-    #[cfg(test)]
+    /// Known beforehand, without a cluster: Secret, key, value.
     pub(super) fn of(values: &[(&str, &str, &[u8])]) -> Self {
         let mut all = Self::default();
         for (secret, key, value) in values {

@@ -19,6 +19,7 @@ mod fullness;
 mod health;
 mod metrics_api;
 mod observer;
+mod past;
 mod plan;
 mod prometheus;
 mod promql;
@@ -34,6 +35,7 @@ pub use config::{
 };
 pub use health::{Condition, Health, HealthBoard};
 pub use observer::{Feed, Observer, spawn};
+pub use past::{Moment, Past, PastError};
 pub(crate) use promql::Parsed;
 pub use scalers::{scaler, scales};
 pub use subscription::{Ask, ErrorAsk, Query, SignalAsk, Subscription};

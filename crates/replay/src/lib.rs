@@ -3,6 +3,8 @@
 //! Pure by its dependencies: no clock, no I/O, no Kubernetes. The command line reads files and asks Prometheus; here a
 //! minute passes when the player says so, and the same seed gives the same report everywhere.
 
+pub mod backtest;
+mod frontier;
 mod guarded;
 mod keeper;
 mod lane;
@@ -18,6 +20,7 @@ mod sky;
 mod store;
 mod workload;
 
+pub use frontier::frontier_of;
 pub use play::{Outcome, Play, Played, TICK};
 pub use record::{Run, Runs, class_name};
 pub use scaler::Scaler;

@@ -75,6 +75,16 @@ pub(super) fn is_sound(text: &str) -> bool {
     Summary::of(&check(&[(String::new(), text.to_owned())])).errors == 0
 }
 
+/// The errors in a text, printed as this command prints them; `None` where there are none.
+pub(super) fn errors(name: &str, text: &str) -> Option<String> {
+    let mut reports = check(&[(name.to_owned(), text.to_owned())]);
+    for report in &mut reports {
+        report.problems.retain(|(_, problem)| problem.severity == Severity::Error);
+    }
+    let summary = Summary::of(&reports);
+    (summary.errors > 0).then(|| report::text(&reports, &summary, false))
+}
+
 /// Checks texts (name and content) together.
 fn check(texts: &[(String, String)]) -> Vec<FileReport> {
     let read: Vec<(&String, Result<Vec<Document>, Broken>)> =

@@ -1,7 +1,9 @@
 //! `floorkeeper replay`: scenarios in virtual time against floorkeeper's own engine and its peers.
 
 mod loads;
+mod page;
 pub mod policies;
+pub(super) mod reason;
 mod series;
 mod table;
 mod work;
@@ -35,7 +37,9 @@ Exit code: 0 every run of floorkeeper kept its scenario's pass condition, 1 one 
   floorkeeper replay --list                            what there is
   floorkeeper replay --random 0 --sweep                the incidents, and what else their shape could have been
   floorkeeper replay --trace traffic.csv --seeds 10    on your own traffic (time,rps), ten places in it
+  floorkeeper replay --format html --out report.html   a page with a chart for each run
   floorkeeper replay mine.yaml --format json           a scenario of your own, for a program to read
+  floorkeeper replay --frontier --out frontier.svg     what each setting keeps, and costs
   floorkeeper replay --schema > scenario.schema.json   for your editor"
 )]
 pub struct Args {
@@ -82,6 +86,10 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
 
+    /// Draw, as SVG, what each setting keeps for a return of traffic against what it costs.
+    #[arg(long, conflicts_with_all = ["scenarios", "policy", "scaler", "trace", "random", "sweep", "series", "seeds", "jobs", "list", "schema"])]
+    frontier: bool,
+
     /// List the embedded scenarios.
     #[arg(long, conflicts_with = "schema")]
     list: bool,
@@ -97,6 +105,8 @@ enum Format {
     Table,
     /// {"runs": [...]}, one object for each scenario, trace, policy, seed and scaler
     Json,
+    /// One self-contained page: a matrix, and a chart for each run
+    Html,
 }
 
 impl Args {
@@ -107,6 +117,10 @@ impl Args {
         }
         if self.schema {
             super::print(schema_text()?.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if self.frontier {
+            self.write(&floorkeeper_replay::frontier_of(&policies::named("recommended")?.policy)?)?;
             return Ok(ExitCode::SUCCESS);
         }
         let scalers = match self.scaler.is_empty() {
@@ -120,6 +134,7 @@ impl Args {
             scalers,
             loads: Loads::read(self.trace.as_deref())?,
             series: self.series,
+            pictures: self.format == Format::Html,
         };
         if let Some(remark) = work.loads.remark() {
             eprintln!("{remark}");
@@ -160,6 +175,7 @@ impl Args {
         let runs: Vec<_> = done.iter().flat_map(|done| &done.played).map(|played| played.run.clone()).collect();
         let text = match self.format {
             Format::Table => table::render(&runs, &work.scalers),
+            Format::Html => page::render(done, work),
             Format::Json => {
                 let mut all = serde_json::to_value(Runs { runs }).context("the runs can't be written as JSON")?;
                 if self.series {
@@ -170,6 +186,10 @@ impl Args {
                 text
             }
         };
+        self.write(&text)
+    }
+
+    fn write(&self, text: &str) -> anyhow::Result<()> {
         match &self.out {
             None => super::print(text.as_bytes()),
             Some(path) => std::fs::write(path, text).with_context(|| format!("can't write {}", path.display())),

@@ -64,7 +64,8 @@ fn read(name: &str, text: &str) -> anyhow::Result<Named> {
     }
 }
 
-struct Around(Vec<Arc<MetricSource>>);
+/// The sources that policies refer to; resources are what their kinds usually are.
+pub(in crate::cli) struct Around(pub(in crate::cli) Vec<Arc<MetricSource>>);
 
 impl Surroundings for Around {
     fn source(&self, name: &str) -> Option<Arc<MetricSource>> {

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use floorkeeper_replay::report::Picture;
 use floorkeeper_replay::{Play, Played, Scaler, Series, TICK};
 use floorkeeper_sim::Scenario;
 
 use super::loads::Loads;
+use super::page;
 use super::policies::Named;
 
 /// What is to be played: every scenario with every seed under every policy.
@@ -19,12 +21,22 @@ pub(super) struct Work {
     pub(super) scalers: Vec<Scaler>,
     pub(super) loads: Loads,
     pub(super) series: bool,
+    /// Keep charts.
+    pub(super) pictures: bool,
 }
 
 /// One scenario under one seed and policy.
 pub(super) struct Done {
     pub(super) played: Vec<Played>,
     pub(super) series: Option<Series>,
+    pub(super) picture: Option<Picture>,
+}
+
+impl Done {
+    /// Which policy it was played with.
+    pub(super) fn policy(&self) -> Option<&str> {
+        self.played.first().map(|played| played.run.policy.as_str())
+    }
 }
 
 impl Work {
@@ -79,10 +91,12 @@ impl Work {
                 seed,
                 scalers: &self.scalers,
                 tick,
-                series: self.series,
+                series: self.series || self.pictures,
             };
             let outcome = play.play();
-            Done { played: outcome.played, series: outcome.series }
+            let series = outcome.series;
+            let picture = series.as_ref().filter(|_| self.pictures).map(|series| page::picture(&play, series));
+            Done { played: outcome.played, series: series.filter(|_| self.series), picture }
         };
         Ok(self.policies.iter().map(play).collect())
     }

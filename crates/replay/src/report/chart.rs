@@ -39,16 +39,12 @@ pub(super) fn figure(picture: &Picture, runs: &[&Run], out: &mut String) {
         short(minutes),
         short(top)
     );
+    out.push_str(r#"<g class="fault">"#);
     for fault in &picture.faults {
         let wide = (fault.to - fault.from).max(minutes / 500.0);
-        let _ = write!(
-            out,
-            r#"<rect class="fault" x="{}" width="{}" height="{}"/>"#,
-            short(fault.from),
-            short(wide),
-            short(top)
-        );
+        let _ = write!(out, r#"<rect x="{}" width="{}" height="{}"/>"#, short(fault.from), short(wide), short(top));
     }
+    out.push_str("</g>");
     for level in ticks(top) {
         let _ = write!(out, r#"<path class="grid" d="M0 {0}H{1}"/>"#, short(level), short(minutes));
     }
@@ -60,9 +56,9 @@ pub(super) fn figure(picture: &Picture, runs: &[&Run], out: &mut String) {
     out.push_str(r#"</g></svg><i class="cursor"></i>"#);
     axes(picture, minutes, top, out);
     out.push_str("</div>");
-    trust(&picture.reasons, minutes, out);
+    trust(picture, minutes, out);
     out.push_str(
-        r#"<p class="readout" aria-live="polite">Point at the chart, or focus it and use the arrow keys: every number of a moment, and why the floor is what it is.</p>"#,
+        r#"<p class="readout" aria-live="polite">Point at the chart, or focus it and use the arrow keys: every number of a moment, and why the floor is what it is. The strip under the time: half high where floorkeeper doubts, full where it is blind, a tick at each change.</p>"#,
     );
     legend(picture, runs, out);
     reasons(picture, out);
@@ -127,9 +123,10 @@ fn axes(picture: &Picture, minutes: f64, top: f64, out: &mut String) {
     }
 }
 
-/// How far the readings were believed, under the time axis; a tick at each change.
-fn trust(reasons: &[Reason], minutes: f64, out: &mut String) {
-    if reasons.is_empty() {
+/// How far the readings were believed, under the time axis; a tick at each change that is listed.
+fn trust(picture: &Picture, minutes: f64, out: &mut String) {
+    let spans = &picture.trust;
+    if spans.is_empty() {
         return;
     }
     let _ = write!(
@@ -138,12 +135,8 @@ fn trust(reasons: &[Reason], minutes: f64, out: &mut String) {
         short(minutes)
     );
     let mut ticks = String::new();
-    let mut spans: Vec<(f64, Trust)> = Vec::new();
-    for reason in reasons {
+    for reason in &picture.reasons {
         let _ = write!(ticks, "M{} 0V10", short(reason.minute));
-        if spans.last().is_none_or(|(_, trust)| *trust != reason.trust) {
-            spans.push((reason.minute, reason.trust));
-        }
     }
     for (place, (from, trust)) in spans.iter().enumerate() {
         let to = spans.get(place + 1).map_or(minutes, |(to, _)| *to);
@@ -217,8 +210,7 @@ fn reasons(picture: &Picture, out: &mut String) {
     }
     out.push_str("</ol>");
     if picture.left_out > 0 {
-        let _ =
-            write!(out, "<p>{} more steps of the floor, for the same reasons, are not listed.</p>", picture.left_out);
+        let _ = write!(out, "<p>{} more changes, which say less, are not listed.</p>", picture.left_out);
     }
     out.push_str("</details>");
 }

@@ -16,6 +16,9 @@ pub struct Headline {
     pub dip_runs: u32,
     /// The least share of the need that was kept for a return.
     pub least_kept_percent: Option<f64>,
+    /// Minutes with too few replicas where nothing is wrong, or nobody knows what is.
+    pub free_minutes: f64,
+    pub free_runs: u32,
     /// Replica-hours above the oracle's where nothing is wrong. `None`: nothing of that kind was played.
     pub extra_percent: Option<f64>,
     /// Runs whose pass condition was not kept.
@@ -50,6 +53,8 @@ fn headline(name: &str, runs: &[Run]) -> Headline {
         dip_minutes: 0.0,
         dip_runs: 0,
         least_kept_percent: None,
+        free_minutes: 0.0,
+        free_runs: 0,
         extra_percent: None,
         failed: 0,
     };
@@ -69,6 +74,8 @@ fn headline(name: &str, runs: &[Run]) -> Headline {
                 }
             }
             Class::FaultFree => {
+                sum.free_minutes += run.unsafe_minutes;
+                sum.free_runs += 1;
                 hours += run.replica_hours;
                 oracle += run.replica_hours / (1.0 + run.extra_over_oracle_percent / 100.0).max(f64::MIN_POSITIVE);
             }

@@ -5,14 +5,16 @@
 
 mod chart;
 mod escape;
+mod frontier;
 mod headline;
 mod lines;
 mod matrix;
 mod page;
 mod picture;
 
+pub use frontier::{Mark, Panel, frontier};
 pub use headline::{Headline, headlines};
-pub use page::{About, Page};
+pub use page::{About, Note, Page};
 pub use picture::{Caption, Picture, Reason};
 
 #[cfg(test)]

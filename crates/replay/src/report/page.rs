@@ -21,6 +21,15 @@ pub struct Page<'a> {
     pub runs: &'a [Run],
     /// Charts, of as many of the runs as were asked for.
     pub pictures: &'a [Picture],
+    /// Text as it is, under a title of its own.
+    pub notes: &'a [Note],
+}
+
+/// Something more to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub title: String,
+    pub text: String,
 }
 
 /// What a scenario says of itself.
@@ -50,12 +59,17 @@ impl Page<'_> {
         );
         let headlines = headlines(self.runs);
         head(&headlines, &mut out);
-        out.push_str(
-            "<h2>Every scenario, every scaler</h2><p>✓ kept the scenario's pass condition in every run, ✗ did not. The colour goes by minutes below the need: blue none, then the darker the more.</p>",
-        );
-        matrix(self.scenarios, self.runs, &headlines, &mut out);
+        if self.scenarios.len() > 1 {
+            out.push_str(
+                "<h2>Every scenario, every scaler</h2><p>✓ kept the scenario's pass condition in every run, ✗ did not: with 0 minutes it was never short, but broke another part of it (most often nobody was told). Blue: never below the need; orange: the darker the longer.</p>",
+            );
+            matrix(self.scenarios, self.runs, &headlines, &mut out);
+        }
         for about in self.scenarios {
             self.scenario(about, &mut out);
+        }
+        for Note { title, text } in self.notes {
+            let _ = write!(out, "<section><h2>{}</h2><pre>{}</pre></section>", escape(title), escape(text));
         }
         let _ = write!(out, "</main><script>{SCRIPT}</script></body></html>");
         out
@@ -100,36 +114,78 @@ impl Page<'_> {
     }
 }
 
-/// The two numbers that belong together, large for floorkeeper, and all scalers below.
+/// The numbers that belong together, large for floorkeeper, and all scalers below; only what was played.
 fn head(headlines: &[Headline], out: &mut String) {
+    let sum = |of: fn(&Headline) -> u32| headlines.iter().map(of).sum::<u32>() > 0;
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| sum(column.runs)).collect();
     if let Some(ours) = headlines.iter().find(|headline| headline.scaler == "floorkeeper") {
-        let extra = percent(ours.extra_percent);
-        let _ = write!(
-            out,
-            r#"<div class="cards"><div><b>{}</b> unsafe minutes where the signal lies, in {} runs</div><div><b>{}</b> unsafe minutes where the load itself dips and returns, in {} runs</div><div><b>{extra}</b> replica-hours above the oracle where nothing is wrong</div></div>"#,
-            short_minutes(ours.lying_minutes),
-            ours.lying_runs,
-            short_minutes(ours.dip_minutes),
-            ours.dip_runs,
-        );
+        out.push_str(r#"<div class="cards">"#);
+        for column in &columns {
+            let (value, runs) = ((column.value)(ours), (column.runs)(ours));
+            let runs = if runs == 1 { "one run".to_owned() } else { format!("{runs} runs") };
+            let _ = write!(out, "<div><b>{value}</b> {}, in {runs}</div>", column.card);
+        }
+        out.push_str("</div>");
     }
     out.push_str(
-        r#"<div class="wide" tabindex="0" role="region" aria-label="All scalers"><table class="sums"><thead><tr><th scope="col">scaler</th><th scope="col">unsafe min, lying signal</th><th scope="col">unsafe min, dip and return</th><th scope="col">least kept at a return</th><th scope="col">extra replica-hours, no fault</th><th scope="col">runs failed</th></tr></thead><tbody>"#,
+        r#"<div class="wide" tabindex="0" role="region" aria-label="All scalers"><table class="sums"><thead><tr><th scope="col">scaler</th>"#,
     );
+    for column in &columns {
+        let _ = write!(out, r#"<th scope="col">{}</th>"#, column.title);
+    }
+    out.push_str(r#"<th scope="col">runs failed</th></tr></thead><tbody>"#);
     for headline in headlines {
-        let kept = headline.least_kept_percent.map_or_else(|| "–".to_owned(), |kept| format!("{kept:.0} %"));
-        let _ = write!(
-            out,
-            r#"<tr><th scope="row"><span class="key k-{0}"></span>{0}</th><td>{1}</td><td>{2}</td><td>{kept}</td><td>{3}</td><td>{4}</td></tr>"#,
-            escape(&headline.scaler),
-            short_minutes(headline.lying_minutes),
-            short_minutes(headline.dip_minutes),
-            percent(headline.extra_percent),
-            headline.failed
-        );
+        let _ = write!(out, r#"<tr><th scope="row"><span class="key k-{0}"></span>{0}</th>"#, escape(&headline.scaler));
+        for column in &columns {
+            let _ = write!(out, "<td>{}</td>", (column.value)(headline));
+        }
+        let _ = write!(out, "<td>{}</td></tr>", headline.failed);
     }
     out.push_str("</tbody></table></div>");
 }
+
+/// One of the numbers.
+struct Column {
+    title: &'static str,
+    /// Behind the number, in words.
+    card: &'static str,
+    /// How many runs speak about it.
+    runs: fn(&Headline) -> u32,
+    value: fn(&Headline) -> String,
+}
+
+const COLUMNS: &[Column] = &[
+    Column {
+        title: "unsafe min, lying signal",
+        card: "unsafe minutes where the signal lies",
+        runs: |headline| headline.lying_runs,
+        value: |headline| short_minutes(headline.lying_minutes),
+    },
+    Column {
+        title: "unsafe min, dip and return",
+        card: "unsafe minutes where the load itself dips and returns",
+        runs: |headline| headline.dip_runs,
+        value: |headline| short_minutes(headline.dip_minutes),
+    },
+    Column {
+        title: "least kept at a return",
+        card: "of the need kept for the return, at least",
+        runs: |headline| if headline.least_kept_percent.is_some() { headline.dip_runs } else { 0 },
+        value: |headline| headline.least_kept_percent.map_or_else(|| "–".to_owned(), |kept| format!("{kept:.0} %")),
+    },
+    Column {
+        title: "unsafe min, no fault",
+        card: "unsafe minutes without a fault",
+        runs: |headline| headline.free_runs,
+        value: |headline| short_minutes(headline.free_minutes),
+    },
+    Column {
+        title: "extra replica-hours, no fault",
+        card: "replica-hours above the oracle where nothing is wrong",
+        runs: |headline| headline.free_runs,
+        value: |headline| percent(headline.extra_percent),
+    },
+];
 
 fn short_minutes(minutes: f64) -> String {
     if minutes > 0.0 && minutes < 10.0 { format!("{minutes:.1}") } else { format!("{minutes:.0}") }

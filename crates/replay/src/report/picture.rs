@@ -21,6 +21,8 @@ pub struct Picture {
     pub(super) lines: Vec<Line>,
     pub(super) faults: Vec<Span>,
     pub(super) reasons: Vec<Reason>,
+    /// From which minute on readings were believed how far.
+    pub(super) trust: Vec<(f64, Trust)>,
     /// Changes that found no room.
     pub(super) left_out: usize,
 }
@@ -73,6 +75,7 @@ impl Picture {
             lines: Vec::new(),
             faults: series.faults.clone(),
             reasons: Vec::new(),
+            trust: Vec::new(),
             left_out: 0,
         };
         for lane in &series.lanes {
@@ -91,25 +94,54 @@ impl Picture {
         self.lines.push(Line { name: name.to_owned(), path: steps(&values, step) });
     }
 
-    /// What stands in the list: every change of the reason; of mere steps of the floor as many as there is room for.
+    /// About how many letters it takes of a page.
+    #[must_use]
+    pub fn letters(&self) -> usize {
+        let lines: usize = self.lines.iter().map(|line| line.path.len() + 400).sum();
+        let reasons: usize = self.reasons.iter().map(|reason| reason.word.len() + reason.sentence.len() + 90).sum();
+        self.offered.len() + self.need.len() + lines + reasons + 2_000
+    }
+
+    /// What stands in the list: every change of the reason, and of mere steps of the floor as many as there is room for.
+    /// Where even the reasons are too many, doubts come first.
     fn tell(&mut self, changes: &[Change], say: impl Fn(&Decision) -> (String, String)) {
-        let mut told: Vec<(bool, Reason)> = Vec::with_capacity(changes.len());
+        let mut told: Vec<(Weight, Reason)> = Vec::with_capacity(changes.len());
         for Change { minute, decision } in changes {
             let (word, sentence) = say(decision);
             let (floor, trust) = (decision.floor, decision.trust);
-            let new = told.last().is_none_or(|(_, last)| last.word != word || last.trust != trust);
-            if new || told.last().is_none_or(|(_, last)| last.floor != floor) {
-                told.push((new, Reason { minute: *minute, floor, trust, word, sentence }));
+            if self.trust.last().is_none_or(|(_, last)| *last != trust) {
+                self.trust.push((*minute, trust));
             }
+            let last = told.last().map(|(_, last)| last);
+            let weight = match last {
+                Some(last) if last.word == word && last.trust == trust && last.floor == floor => continue,
+                Some(last) if last.word == word && last.trust == trust => Weight::Step,
+                Some(_) | None if trust == Trust::Trusted => Weight::Reason,
+                Some(_) | None => Weight::Doubt,
+            };
+            told.push((weight, Reason { minute: *minute, floor, trust, word, sentence }));
         }
         let all = told.len();
-        if all > MOST_REASONS {
-            told.retain(|(new, _)| *new);
+        for least in [Weight::Reason, Weight::Doubt] {
+            if told.len() > MOST_REASONS {
+                told.retain(|(weight, _)| *weight >= least);
+            }
         }
         told.truncate(MOST_REASONS);
         self.left_out = all - told.len();
         self.reasons = told.into_iter().map(|(_, reason)| reason).collect();
     }
+}
+
+/// How much a change says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// Another floor for the same reason.
+    Step,
+    /// Another reason.
+    Reason,
+    /// A reason not to trust.
+    Doubt,
 }
 
 /// More changes than a person reads; with sentences, some 40 kB.

@@ -97,9 +97,10 @@ fn played() -> (String, Vec<Run>) {
     let page = Page {
         title: "A page",
         command: "floorkeeper replay X1 --format html",
-        scenarios: &[about],
+        scenarios: &[about.clone(), About { id: "X2".to_owned(), ..about }],
         runs: &runs,
         pictures: &[picture],
+        notes: &[Note { title: "A note".to_owned(), text: "<as it is>".to_owned() }],
     };
     (page.html(), runs)
 }
@@ -161,6 +162,7 @@ fn what_others_wrote_stays_text() {
     assert!(html.contains("A &lt;b&gt;test&lt;/b&gt; &amp; its &quot;quotes&quot;"));
     assert!(html.contains("policy <b>&lt;policy&gt;</b>"));
     assert!(html.contains("&lt;/script&gt;&lt;img src=x onerror=&#39;1&#39;&gt; &amp; so on."));
+    assert!(html.contains("<pre>&lt;as it is&gt;</pre>"));
     assert_eq!(html.matches("</script>").count(), 1);
 }
 
