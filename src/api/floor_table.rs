@@ -84,6 +84,11 @@ pub struct FloorRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fall: Option<RowOnset>,
 
+    /// The need that would end the fall, in thousandths of a replica, where the workload's own falls are learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub fall_limit: Option<i32>,
+
     /// The last step down, until it is verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<RowStep>,

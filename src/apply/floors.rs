@@ -154,6 +154,7 @@ mod tests {
         Standing {
             doubt: onset,
             fall: onset,
+            fall_limit: Some(4500),
             step: Some(step),
             not_before: Some(at),
             zero_since: Some(at),

@@ -31,6 +31,7 @@ fn standing(row: &FloorRow) -> Standing {
         observed_at: row.observed_at.0,
         doubt: row.doubt.map(onset),
         fall: row.fall.map(onset),
+        fall_limit: row.fall_limit.map(count),
         step: row.step.map(step),
         not_before: row.not_before.map(|moment| moment.0),
         pause_ms: u64::try_from(row.pause_ms).unwrap_or(0),
@@ -53,6 +54,7 @@ pub fn row(standing: &Standing) -> FloorRow {
         observed_at: Moment(standing.observed_at),
         doubt: standing.doubt.map(row_onset),
         fall: standing.fall.map(row_onset),
+        fall_limit: standing.fall_limit.map(number),
         step: standing.step.map(row_step),
         not_before: standing.not_before.map(Moment),
         pause_ms: i64::try_from(standing.pause_ms).unwrap_or(i64::MAX),
@@ -143,13 +145,15 @@ mod tests {
         let counters = (0..i64::MAX as u64, 0..i64::MAX as u64, moment(), 0..i64::MAX as u64, any::<bool>());
         let onsets =
             (proptest::option::of(an_onset()), proptest::option::of(an_onset()), proptest::option::of(an_onset()));
-        let rest = (proptest::option::of(a_step()), proptest::option::of(moment()), proptest::option::of(moment()));
+        let limit = proptest::option::of(0..100_000_000_u32);
+        let rest =
+            (proptest::option::of(a_step()), proptest::option::of(moment()), proptest::option::of(moment()), limit);
         (fixed, counters, onsets, rest).prop_map(
             |(
                 (replicas, policy, uid, reason),
                 (epoch, seq, observed_at, pause_ms, released),
                 (doubt, fall, run_down),
-                (step, not_before, zero_since),
+                (step, not_before, zero_since, fall_limit),
             )| Standing {
                 replicas,
                 policy: policy.into(),
@@ -160,6 +164,7 @@ mod tests {
                 observed_at,
                 doubt,
                 fall,
+                fall_limit,
                 step,
                 not_before,
                 pause_ms,

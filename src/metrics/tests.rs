@@ -28,6 +28,7 @@ fn decision() -> Decision {
         zero_in: Duration::from_secs(90),
         in_force: None,
         contested: None,
+        usual: None,
         problem: None,
         replicas: Some(6),
         ready: None,

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use crate::history::Usual;
 use crate::sample::{Reading, Unknown};
 use crate::target::Action;
 use crate::time::Timestamp;
@@ -44,6 +45,8 @@ pub struct Decision {
     pub in_force: Option<InForce>,
     /// Three or more undos in ten minutes: how many.
     pub contested: Option<u32>,
+    /// What this workload's own past says of now; `None` until enough is learned.
+    pub usual: Option<Usual>,
     /// What keeps floorkeeper from doing its work for this policy.
     pub problem: Option<Problem>,
     /// `None` while the target was not seen.

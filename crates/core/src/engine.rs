@@ -8,6 +8,7 @@ use crate::brake::{Brakes, Trip};
 use crate::decision::{Decision, Notice, Overwritten};
 use crate::event::Event;
 use crate::fleet::Fleet;
+use crate::history::Learned;
 use crate::key::{PolicyKey, TargetKey};
 use crate::plan;
 use crate::rises::announce_shared_rises;
@@ -111,6 +112,17 @@ impl Engine {
                 if let Some((place, workload)) = self.fleet.policy_mut(&key) {
                     workload.back_fill(signal, &samples, now);
                     self.dirty.push(place);
+                }
+            }
+            Event::Learned(key, learned) => {
+                // Whatever it says, it says it from the next tick on.
+                if let Some((_, workload)) = self.fleet.policy_mut(&key) {
+                    workload.restore(&learned);
+                }
+            }
+            Event::Past(key, signal, samples) => {
+                if let Some((_, workload)) = self.fleet.policy_mut(&key) {
+                    workload.look_back(signal, &samples, now);
                 }
             }
             Event::Overrides(key, overrides) => {
@@ -236,6 +248,12 @@ impl Engine {
     #[must_use]
     pub fn decision(&self, policy: &PolicyKey) -> Option<&Decision> {
         self.fleet.policy(policy)?.decision.as_ref()
+    }
+
+    /// What was learned of a policy's workload, to be stored.
+    #[must_use]
+    pub fn learned(&self, policy: &PolicyKey) -> Option<Learned> {
+        self.fleet.policy(policy).map(Workload::learned)
     }
 
     /// Every policy with its last decision.

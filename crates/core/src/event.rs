@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::history::Learned;
 use crate::key::{PolicyKey, TargetKey};
 use crate::policy::Policy;
 use crate::sample::{Observation, Sample};
@@ -23,6 +24,11 @@ pub enum Event {
     Observed(PolicyKey, Observation),
     /// The past of one signal (by its place in the policy), oldest first: fills the window. It may raise, never lower.
     History(PolicyKey, usize, Vec<Sample>),
+    /// What was learned of a policy's workload and stored.
+    Learned(PolicyKey, Learned),
+    /// Two weeks of one signal in steps of about five minutes, oldest first: learned from when all signals have told
+    /// theirs. Ends where it may; it neither fills the window nor raises or lowers anything.
+    Past(PolicyKey, usize, Vec<Sample>),
     /// The overrides that apply to a policy now.
     Overrides(PolicyKey, Vec<Override>),
     /// A namespace's `FloorTable` as stored; `rows` in any order. Empty where there is none yet.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::history::Usual;
 use crate::judge::ErrorShare;
 use crate::policy::Policy;
 use crate::sample::Unknown;
@@ -45,6 +46,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) undone: Option<(u32, u32)>,
     /// The larger floor of a younger policy on the same target.
     pub(crate) peer: u32,
+    /// What this workload's own past says; `None` until enough is learned.
+    pub(crate) usual: Option<Usual>,
+    /// What this hour of the week usually needs.
+    pub(crate) hour_need: Option<f64>,
+    /// The load has been back for a window where a fall would be usual.
+    pub(crate) is_back: bool,
+    /// Nothing has been known for so long.
+    pub(crate) blind_for: Duration,
 }
 
 /// A tripped brake, as one workload sees it.

@@ -18,6 +18,7 @@ mod facts;
 mod fence;
 mod fleet;
 mod guards;
+mod history;
 mod judge;
 mod key;
 pub mod lease;
@@ -44,6 +45,7 @@ pub use decision::{
 pub use engine::Engine;
 pub use event::Event;
 pub use fence::{Refused, fence, raises};
+pub use history::{Learned, LearnedDay, Usual};
 pub use key::{PolicyKey, TargetKey};
 pub use policy::{Errors, Mode, Policy, Signal, UnusualFall, ZeroMeans};
 pub use sample::{Answer, ErrorAnswer, Evidence, Failure, Observation, Reading, Sample, SignalAnswer, Unknown};

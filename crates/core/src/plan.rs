@@ -106,6 +106,7 @@ fn tells_the_same(stored: &Standing, wanted: &Standing) -> bool {
     stored.replicas == wanted.replicas
         && stored.doubt == wanted.doubt
         && stored.fall == wanted.fall
+        && stored.fall_limit == wanted.fall_limit
         && (step(stored.step) == step(wanted.step) || wanted.step.is_none())
         && stored.not_before == wanted.not_before
         && stored.zero_since == wanted.zero_since

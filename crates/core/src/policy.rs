@@ -46,6 +46,28 @@ impl Policy {
     pub fn memory(&self) -> Duration {
         self.window.max(FALL_MEMORY)
     }
+
+    /// What needs are reckoned by: load that one replica carries with headroom, of each signal.
+    pub(crate) fn reckoned_by(&self) -> Vec<f64> {
+        let room = 1.0 + f64::from(self.headroom_percent) / 100.0;
+        self.signals.iter().map(|signal| signal.capacity.unwrap_or(0.0) / room).collect()
+    }
+
+    /// How many times as much is needed now as when needs were reckoned so; `None` where no factor says it.
+    pub(crate) fn rescaled(&self, before: &[f64]) -> Option<f64> {
+        let now = self.reckoned_by();
+        let (first_before, first) = (before.first()?, now.first()?);
+        let factor = first_before / first;
+        let alike = |(before, now): (&f64, &f64)| (before / now / factor - 1.0).abs() < 1e-6;
+        let same = before.len() == now.len() && before.iter().zip(&now).all(alike);
+        (same && factor.is_finite() && factor > 0.0).then_some(factor)
+    }
+
+    /// The same of another policy; `None` too where its signals are others.
+    pub(crate) fn reckons_like(&self, before: &Self) -> Option<f64> {
+        let names = |policy: &Self| policy.signals.iter().map(|signal| Arc::clone(&signal.name)).collect::<Vec<_>>();
+        if names(self) == names(before) { self.rescaled(&before.reckoned_by()) } else { None }
+    }
 }
 
 /// A fall is unusual against the peak of so long a time.

@@ -93,7 +93,7 @@ impl<const N: usize> Ring<N> {
 }
 
 /// The nearest `f32` that is not below `value`.
-fn round_up(value: f64) -> f32 {
+pub(crate) fn round_up(value: f64) -> f32 {
     let near = value as f32;
     if f64::from(near) < value { near.next_up() } else { near }
 }

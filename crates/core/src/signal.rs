@@ -222,6 +222,28 @@ fn level_of(reading: &Reading, backlog: Option<Reading>, signal: &Signal, policy
     (reading.at_least() + waiting) * room / capacity
 }
 
+/// The needs that a signal's past speaks of; `None` where it says nothing.
+pub(crate) fn levels(
+    samples: &[Sample],
+    signal: &Signal,
+    policy: &Policy,
+    now: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Option<f64>)> {
+    let mut judge = Judge::new();
+    let mut live = LiveDemand::primed();
+    let mut stands = u32::MAX;
+    samples.iter().filter(move |sample| sample.at <= now).map(move |sample| {
+        let reading = judge.judge(&Answer::Value(*sample), signal, sample.at);
+        if reading.unknown().is_some() || signal.capacity.is_none() {
+            return (sample.at, None);
+        }
+        // A rise of more than x2 counts when it was seen twice, as in a live tick.
+        let level = live.believe(level_of(&reading, None, signal, policy), stands);
+        stands = whole(level);
+        (sample.at, Some(level))
+    })
+}
+
 /// Whole replicas for an unrounded need.
 pub(crate) fn whole(level: f64) -> u32 {
     // A float that is off by rounding in the last place must not cost a replica.

@@ -25,6 +25,8 @@ pub struct Standing {
     pub doubt: Option<Onset>,
     /// Since when the fall is unusual, and the need just before it.
     pub fall: Option<Onset>,
+    /// The need that would end the fall, in thousandths of a replica, where this workload's own falls say so.
+    pub fall_limit: Option<u32>,
     /// The last step down, until it is verified.
     pub step: Option<Step>,
     /// No step down before this moment (the pause after harm).
@@ -53,6 +55,7 @@ impl Standing {
             observed_at: now,
             doubt: None,
             fall: None,
+            fall_limit: None,
             step: None,
             not_before: None,
             pause_ms: 0,

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::decision::{Bid, Decision, Doubt, Guard, Hold, InForce, Notice, Problem, SignalView, Trust, Verdict};
 use crate::facts::patience;
+use crate::history::Usual;
 use crate::judge::ErrorShare;
 use crate::policy::Policy;
 use crate::signal::{SignalState, whole};
@@ -44,6 +45,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) problem: Option<Problem>,
     pub(crate) target: Option<&'a Target>,
     pub(crate) contested: Option<u32>,
+    pub(crate) usual: Option<Usual>,
     pub(crate) stored: bool,
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn decision(conclusion: Conclusion, parts: Parts<'_>) -> Decision {
         zero_in: zero_in(parts.floor, min, parts.standing, parts.policy, now),
         in_force: parts.in_force,
         contested: parts.contested,
+        usual: parts.usual,
         problem: parts.problem,
         replicas: parts.target.map(|target| target.replicas),
         ready: parts.target.and_then(|target| target.ready),
@@ -168,6 +171,7 @@ pub(crate) fn news(last: Option<&Decision>, next: &Decision, notices: &mut Vec<N
         || (last.price > 0) != (next.price > 0)
         || last.in_force != next.in_force
         || last.contested != next.contested
+        || last.usual.map(|usual| usual.days) != next.usual.map(|usual| usual.days)
         || last.problem != next.problem
         || last.stored != next.stored
         || last.hold.as_ref().map(kind) != next.hold.as_ref().map(kind)

@@ -15,6 +15,7 @@ use crate::decision::{Decision, InForce, Notice};
 use crate::delivery::Delivery;
 use crate::facts::BrakeHold;
 use crate::guards::LiveDemand;
+use crate::history::{History, Learned, Past};
 use crate::judge::ErrorShare;
 use crate::key::PolicyKey;
 use crate::pace::Pace;
@@ -22,7 +23,7 @@ use crate::plan;
 use crate::policy::Policy;
 use crate::readiness::Readiness;
 use crate::sample::{Observation, Sample, Unknown};
-use crate::signal::{SignalState, whole};
+use crate::signal::{self, SignalState, whole};
 use crate::standing::{Onset, Standing};
 use crate::target::{Override, Rollout, Scaler, Target};
 use crate::time::Timestamp;
@@ -43,6 +44,9 @@ pub(crate) struct Workload {
     signals: Vec<SignalState>,
     errors: ErrorShare,
     live: LiveDemand,
+    pub(crate) history: History,
+    /// The past that is being told.
+    past: Option<Box<Past>>,
     /// The last tick's need, as far as it is believed.
     believed: f64,
     pub(crate) overrides: Vec<Override>,
@@ -102,6 +106,8 @@ impl Workload {
             signals,
             errors,
             live: LiveDemand::default(),
+            history: History::new(),
+            past: None,
             believed: f64::INFINITY,
             overrides: Vec::new(),
             in_force: None,
@@ -139,6 +145,10 @@ impl Workload {
         if !same_signals || self.policy.resolution != policy.resolution {
             self.signals = policy.signals.iter().map(|_| SignalState::new(&policy)).collect();
             self.believed = f64::INFINITY;
+        }
+        if !same_signals || self.policy.headroom_percent != policy.headroom_percent {
+            self.history.rescale(policy.reckons_like(&self.policy));
+            self.past = None;
         }
         if self.policy.errors != policy.errors {
             self.errors = not_asked_yet(&policy);
@@ -178,6 +188,32 @@ impl Workload {
         if let (Some(state), Some(signal)) = (self.signals.get_mut(place), policy.signals.get(place)) {
             state.back_fill(samples, signal, &policy, stands, now);
         }
+    }
+
+    /// What was stored of the past.
+    pub(crate) fn restore(&mut self, learned: &Learned) {
+        if let Some(factor) = self.policy.rescaled(&learned.reckoned_by) {
+            self.history.restore(learned, factor);
+        }
+    }
+
+    /// Two weeks of one signal. When all are told they are learned from.
+    pub(crate) fn look_back(&mut self, place: usize, samples: &[Sample], now: Timestamp) {
+        let (policy, min) = (Arc::clone(&self.policy), self.bounds().0);
+        let Some(signal) = policy.signals.get(place) else { return };
+        let past = self.past.get_or_insert_with(|| Box::new(Past::before(now)));
+        past.tell(place, signal::levels(samples, signal, &policy, now));
+        if past.is_whole(policy.signals.len()) {
+            let mut taught = self.history.taught_so_far();
+            past.teach(&mut taught, &policy, min);
+            self.history.take_past(taught);
+            self.past = None;
+        }
+    }
+
+    /// What there is to store.
+    pub(crate) fn learned(&self) -> Learned {
+        self.history.learned(self.policy.reckoned_by())
     }
 
     pub(crate) fn target_seen(&mut self, target: Option<Target>, readiness: Readiness, now: Timestamp) {

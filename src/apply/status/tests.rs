@@ -44,6 +44,7 @@ fn calm() -> Decision {
         zero_in: Duration::from_secs(5400),
         in_force: None,
         contested: None,
+        usual: None,
         problem: None,
         replicas: Some(6),
         ready: Some(6),

@@ -4,7 +4,7 @@ use crate::decision::Doubt;
 use crate::facts::Facts;
 use crate::judge::ErrorShare;
 
-pub(super) fn doubt(facts: &Facts<'_>) -> Option<Doubt> {
+pub(crate) fn doubt(facts: &Facts<'_>) -> Option<Doubt> {
     let above = facts.policy.errors?.above;
     match facts.errors {
         ErrorShare::Judged(share) if share > above => Some(Doubt::Errors { share, above }),

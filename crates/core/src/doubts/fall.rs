@@ -1,10 +1,12 @@
 //! A fall that this workload does not usually show.
 //!
-//! Until a workload's own falls are learned, a need under `untilLearnedPercent` of the last hour's peak is unusual.
-//! Held for `holdFor`; then kept at `keepPercent` (the guard `UsualFall`) until `keepFor` after the onset.
+//! Once its own falls are learned: the highest need of the window is under what they leave of a recent peak. Until then: a
+//! need under `untilLearnedPercent` of the last hour's peak. Held for `holdFor`; then kept (the guards `UsualFall` and
+//! `UsualDay`) until `keepFor` after the onset; what was learned then lets it go at `halfLife`.
 
 use crate::decision::Doubt;
 use crate::facts::Facts;
+use crate::guards;
 use crate::signal::whole;
 use crate::standing::Onset;
 use crate::time::Timestamp;
@@ -14,21 +16,28 @@ pub(super) fn doubt(facts: &Facts<'_>) -> Option<Doubt> {
     Some(Doubt::UnusualFall { need: whole(facts.level), before: fall.replicas, since: fall.since })
 }
 
-/// The fall is held: after `holdFor` the doubt stays, and people are told, but the guard `UsualFall` alone keeps.
+/// The fall is held: after `holdFor` the doubt stays, and people are told, but the guards alone keep.
 pub(crate) fn holds(facts: &Facts<'_>, since: Timestamp) -> bool {
     facts.now.since(since) < facts.policy.fall.hold_for
 }
 
 /// An unusual fall begins now. Unknown readings never begin one: they hold by themselves.
-pub(crate) fn began(facts: &Facts<'_>) -> Option<Onset> {
+///
+/// With it comes the need that would end it, where that is learned, in thousandths of a replica.
+pub(crate) fn began(facts: &Facts<'_>) -> Option<(Onset, Option<u32>)> {
     if facts.standing.fall.is_some() || facts.unknown.is_some() || facts.exhausted() {
         return None;
+    }
+    let onset = |before| Onset { since: facts.now, replicas: before };
+    if let Some(usual) = facts.usual.filter(|_| facts.full) {
+        let limit = (usual.limit * 1000.0).ceil() as u32;
+        return usual.unusual.then(|| (onset(whole(usual.before)), Some(limit)));
     }
     let before = whole(facts.hour_peak);
     // A service so small that its peak needs no more than the minimum loses nothing by a fall.
     let matters = before > facts.min.max(1);
     let unusual = facts.level < facts.hour_peak * share(facts);
-    (matters && unusual).then_some(Onset { since: facts.now, replicas: before })
+    (matters && unusual).then(|| (onset(before), None))
 }
 
 /// How a fall ends.
@@ -42,11 +51,31 @@ pub(crate) enum FallEnd {
 
 /// Whether the fall is over.
 pub(crate) fn over(facts: &Facts<'_>, fall: Onset) -> Option<FallEnd> {
-    let kept = facts.policy.fall.keep_for.max(facts.policy.fall.hold_for);
-    if facts.unknown.is_none() && facts.level >= f64::from(fall.replicas) * share(facts) {
+    if facts.standing.fall_limit.is_none() {
+        if facts.unknown.is_none() && facts.level >= limit(facts, fall) {
+            return Some(FallEnd::Back);
+        }
+        return (facts.now >= ends_at(facts, fall)).then_some(FallEnd::Through);
+    }
+    if facts.unknown.is_none() && facts.is_back {
         return Some(FallEnd::Back);
     }
-    (facts.now.since(fall.since) >= kept).then_some(FallEnd::Through)
+    // Let down at `halfLife` until it asks for no more than the load of now does.
+    let kept = guards::kept(facts);
+    (facts.now >= ends_at(facts, fall) && kept <= whole(facts.window_peak).max(facts.min)).then_some(FallEnd::Through)
+}
+
+/// The need that would end it.
+pub(crate) fn limit(facts: &Facts<'_>, fall: Onset) -> f64 {
+    match facts.standing.fall_limit {
+        Some(limit) => f64::from(limit) / 1000.0,
+        None => f64::from(fall.replicas) * share(facts),
+    }
+}
+
+/// When it is kept no more.
+pub(crate) fn ends_at(facts: &Facts<'_>, fall: Onset) -> Timestamp {
+    fall.since.plus(facts.policy.fall.keep_for.max(facts.policy.fall.hold_for))
 }
 
 fn share(facts: &Facts<'_>) -> f64 {

@@ -14,7 +14,10 @@ mod window;
 use crate::decision::Doubt;
 use crate::facts::Facts;
 
-pub(crate) use fall::{FallEnd, began as fall_began, holds as fall_holds, over as fall_over};
+pub(crate) use errors::doubt as errors;
+pub(crate) use fall::{
+    FallEnd, began as fall_began, ends_at as fall_ends_at, holds as fall_holds, limit as fall_limit, over as fall_over,
+};
 
 /// Every doubt of this moment, into `found`.
 pub(crate) fn collect(facts: &Facts<'_>, found: &mut Vec<Doubt>) {

@@ -18,6 +18,11 @@ pub(crate) use live_demand::LiveDemand;
 pub(crate) use override_order::{freeze, order};
 pub(crate) use spec_changed::level as run_down_level;
 
+/// What the guards keep of an unusual fall.
+pub(crate) fn kept(facts: &Facts<'_>) -> u32 {
+    usual_fall::bid(facts).max(usual_day::bid(facts)).unwrap_or(0)
+}
+
 /// Every guard's bid, the largest first, into `bids`.
 pub(crate) fn collect(facts: &Facts<'_>, bids: &mut Vec<Bid>) {
     bids.clear();

@@ -16,26 +16,41 @@ use crate::time::Timestamp;
 use crate::view;
 use crate::warrant::{Floor, Proof, Warrant};
 
+/// What lengthens a stride down.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stride {
+    /// Zero for longer than any doubt may last: the last step need not be verified.
+    exhausted: bool,
+    /// The fall is a usual one: no pace.
+    follows: bool,
+}
+
 impl Workload {
     /// The first half of a decision: onsets and ends. Never lowers.
     pub(crate) fn assess(&mut self, now: Timestamp) {
         if self.floor.is_none() || self.seen().is_none() {
             return;
         }
+        let lesson = self.lesson(now);
+        self.history.tick(&lesson);
         let (began, over, zero, known) = {
             let facts = self.facts(now);
             let began = doubts::fall_began(&facts);
             let over = self.standing.fall.and_then(|fall| doubts::fall_over(&facts, fall));
             (began, over, facts.zero, facts.unknown.is_none())
         };
-        match over {
-            Some(end) => {
-                self.standing.fall = None;
+        match (over, began) {
+            (Some(end), _) => {
+                (self.standing.fall, self.standing.fall_limit) = (None, None);
                 if end == FallEnd::Through {
                     self.signals.iter_mut().for_each(SignalState::forget_hour);
+                    self.history.forget_peaks(now);
                 }
             }
-            None => self.standing.fall = began.or(self.standing.fall),
+            (None, Some((onset, limit))) => {
+                (self.standing.fall, self.standing.fall_limit) = (Some(onset), limit);
+            }
+            (None, None) => {}
         }
         match (zero, known) {
             (true, _) => {
@@ -72,6 +87,8 @@ impl Workload {
             None => Proof::new(&facts, &doubts),
         };
         let exhausted = facts.exhausted();
+        // While a fall is usual the floor follows it; else `halfLife` is the pace.
+        let follows = facts.usual.is_some() && (facts.standing.fall.is_none() || exhausted);
         guards::collect(&facts, &mut bids);
         let ceiling = facts.max.max(guards::run_down_level(&self.standing, &self.policy, now).unwrap_or(0));
         let (min, max, level, known) = (facts.min, facts.max, facts.level, facts.unknown.is_none());
@@ -121,7 +138,7 @@ impl Workload {
                         self.pace.pause(now);
                         Some(Hold::Frozen { until })
                     }
-                    None => self.step_down(&mut floor, wanted, proof, &health, exhausted, now),
+                    None => self.step_down(&mut floor, wanted, proof, &health, Stride { exhausted, follows }, now),
                 },
             };
         } else {
@@ -241,18 +258,18 @@ impl Workload {
         wanted: u32,
         proof: Proof,
         health: &Health,
-        exhausted: bool,
+        Stride { exhausted, follows }: Stride,
         now: Timestamp,
     ) -> Option<Hold> {
         let from = floor.replicas();
         // A run-down is itself the pace.
-        let running_down = self.standing.run_down.is_some();
-        if running_down {
+        let unpaced = follows || self.standing.run_down.is_some();
+        if unpaced {
             self.pace.rest(from, now);
         } else {
             self.pace.ease(now, self.policy.half_life);
         }
-        let paced = if running_down { wanted } else { self.pace.allows() };
+        let paced = if unpaced { wanted } else { self.pace.allows() };
         let to = wanted.max(paced).max(from.saturating_sub(step::largest(from)));
         if let Some(step) = self.standing.step
             && !exhausted

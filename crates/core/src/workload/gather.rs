@@ -1,7 +1,10 @@
 //! The facts of this moment, gathered from all that is known of one workload.
 
 use super::Workload;
+use crate::doubts;
 use crate::facts::Facts;
+use crate::history::Tick;
+use crate::judge::ErrorShare;
 use crate::sample::Unknown;
 use crate::step::Health;
 use crate::target::Rollout;
@@ -65,6 +68,27 @@ impl Workload {
             brake: self.brake,
             undone: self.undone,
             peer: self.peer,
+            usual: self.history.usual(now),
+            hour_need: self.history.hour_need(),
+            is_back: self.history.is_back(now, policy.window),
+            blind_for: self.history.blind_for(now),
+        }
+    }
+
+    /// What there is to learn from this moment.
+    pub(super) fn lesson(&self, now: Timestamp) -> Tick {
+        let facts = self.facts(now);
+        let fall = self.standing.fall.map(|fall| doubts::fall_limit(&facts, fall));
+        let failing = matches!(facts.errors, ErrorShare::Unknown(_)) || doubts::errors(&facts).is_some();
+        Tick {
+            now,
+            level: facts.level,
+            recent: facts.window_peak,
+            known: facts.unknown.is_none() && facts.full,
+            calm: !failing && self.standing.doubt.is_none() && facts.failing.is_none() && facts.dependency.is_none(),
+            min: facts.min,
+            gap: self.policy.resolution.saturating_mul(2),
+            falling: fall,
         }
     }
 

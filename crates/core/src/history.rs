@@ -1,0 +1,316 @@
+//! What a workload's own past says: how deep its load usually falls, and what each hour of the week usually needs.
+//!
+//! A fall is measured from the peaks of the last half hour to the last day, and from what the same hour of other days
+//! needed. What is measured is the highest need of the policy's window: the floor follows nothing quicker.
+//!
+//! What does not teach: gaps (missing is not zero), times in doubt, what follows the onset of an unusual fall (unless
+//! three days showed it), and hours whose peak is too small to matter.
+
+mod days;
+mod learned;
+mod past;
+mod peaks;
+
+use core::time::Duration;
+
+use self::days::{Days, SPANS, Spans};
+pub use self::learned::{Learned, LearnedDay};
+pub(crate) use self::past::Past;
+use self::peaks::Peaks;
+use crate::ring::Ring;
+use crate::signal::whole;
+use crate::time::Timestamp;
+
+/// What is learned of one workload, and the peaks that its falls are measured from.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    peaks: Peaks,
+    /// The last minutes: a fall that is too quick for the peaks' buckets.
+    brief: Ring<4>,
+    short: Ring<11>,
+    followed: Ring<6>,
+    days: Days,
+    /// The last tick, and whether it was known.
+    last: Option<(Timestamp, bool)>,
+    /// The hour that is being learned.
+    hour: Hour,
+    /// How deep the load of this moment is under each peak, as of the last tick.
+    now: Spans<f64>,
+    brief_now: f64,
+    recent: f64,
+    /// The load is back where a fall would be usual since then.
+    back_since: Option<Timestamp>,
+    /// A fall has been kept to its end: what the hours of other days needed is not compared with until it is reached
+    /// again.
+    other_hours: bool,
+    /// Nothing was known since then.
+    blind_since: Option<Timestamp>,
+}
+
+/// One look at a workload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tick {
+    pub(crate) now: Timestamp,
+    /// The need of this moment.
+    pub(crate) level: f64,
+    /// The highest need of the window.
+    pub(crate) recent: f64,
+    /// Every signal is known, and the window is full.
+    pub(crate) known: bool,
+    /// Nothing is known to be wrong.
+    pub(crate) calm: bool,
+    /// Below it nothing matters: the static minimum.
+    pub(crate) min: u32,
+    /// Two ticks are at most so far apart, or there is a gap between them.
+    pub(crate) gap: Duration,
+    /// The unusual fall that lasts: the need that would end it.
+    pub(crate) falling: Option<f64>,
+}
+
+/// What the past says of this moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usual {
+    /// Days that something was learned of.
+    pub days: u32,
+    /// A need below this is an unusual fall.
+    pub limit: f64,
+    /// The highest need of the last minutes: what the floor follows while its falls are usual.
+    pub recent: f64,
+    /// It is below it now.
+    pub unusual: bool,
+    /// The need that a fall of now would be a fall from.
+    pub before: f64,
+    /// What this hour of the week usually needs.
+    pub hour: Option<f64>,
+    /// How deep load usually falls within an hour at most: its share of the hour's peak.
+    pub within_an_hour: Option<f64>,
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self {
+            peaks: Peaks::new(),
+            brief: Ring::new(BRIEF),
+            short: Ring::new(SHORT),
+            followed: Ring::new(FOLLOWED),
+            days: Days::default(),
+            last: None,
+            hour: Hour::default(),
+            now: Spans::default(),
+            brief_now: 0.0,
+            recent: 0.0,
+            back_since: None,
+            other_hours: true,
+            blind_since: None,
+        }
+    }
+
+    /// Looks at this moment, and learns from it.
+    pub(crate) fn tick(&mut self, tick: &Tick) {
+        let now = tick.now;
+        let (last, was_known) = self.last.unwrap_or((now, false));
+        if now < last {
+            // The clock went back: what is learned stays, what is measured from begins anew.
+            self.last = None;
+            self.peaks = Peaks::new();
+            return;
+        }
+        let step = now.since(last);
+        let teaches = tick.known && tick.calm;
+        let passed = tick.known && was_known && step <= tick.gap;
+        self.last = Some((now, tick.known));
+        if tick.known {
+            self.blind_since = None;
+        } else {
+            self.blind_since.get_or_insert(now);
+        }
+        // Time in which nothing usual is known does not pass for the peaks.
+        if !passed || !tick.calm || tick.falling.is_some() {
+            self.peaks.stand_still(step);
+        } else {
+            self.peaks.go_on(now);
+        }
+        self.days.roll(now);
+        self.days.look(now);
+        if !tick.known {
+            return;
+        }
+        self.peaks.record(now, tick.level);
+        self.brief.record(now, tick.level);
+        self.short.record(now, tick.level);
+        self.followed.record(now, tick.level);
+        self.brief_now = self.brief.peak(now);
+        self.recent = tick.recent;
+        self.now = self.measure(tick.min, now);
+        self.follow(tick);
+        if teaches {
+            let suspect = tick.falling.is_some();
+            let mut shares = Spans::default();
+            for (span, share) in shares.0.iter_mut().enumerate() {
+                let peak = self.now.0[span];
+                let known = peak > 0.0 && (suspect || !self.peaks.is_stretched(span, now));
+                *share = known.then(|| (self.left(span) / peak).min(1.0));
+            }
+            self.days.teach(&shares, suspect);
+            if passed {
+                self.days.passed(step);
+                if let Some((hour, need, doubtful)) = self.hour.add(now, tick.recent, step, suspect) {
+                    self.days.hour(hour, need, doubtful);
+                }
+            }
+        }
+    }
+
+    /// What the past says of now; `None` until enough is learned, and while the last day is not known.
+    pub(crate) fn usual(&self, now: Timestamp) -> Option<Usual> {
+        if !self.days.enough() || !self.peaks.covers_all() {
+            return None;
+        }
+        let mut limit = 0.0_f64;
+        let mut unusual = false;
+
+        for (span, &peak) in self.now.0.iter().enumerate() {
+            let least = self.days.usual(span).map_or(0.0, |share| share * peak);
+            limit = limit.max(least);
+            unusual |= self.left(span) < least;
+        }
+        let hour = self.days.need();
+        Some(Usual {
+            days: self.days.count(),
+            limit,
+            recent: self.followed.peak(now),
+            unusual,
+            before: self.now.0[..peaks::SPANS.len()].iter().copied().find(|&peak| peak > 0.0).unwrap_or(0.0),
+            hour,
+            within_an_hour: self.days.usual(peaks::HOUR),
+        })
+    }
+
+    /// The need that ends a fall was there for a window.
+    pub(crate) fn is_back(&self, now: Timestamp, window: Duration) -> bool {
+        self.back_since.is_some_and(|since| now.since(since) >= window)
+    }
+
+    /// What this hour of the week usually needs.
+    pub(crate) fn hour_need(&self) -> Option<f64> {
+        if self.days.enough() { self.days.need() } else { None }
+    }
+
+    /// Nothing has been known for so long.
+    pub(crate) fn blind_for(&self, now: Timestamp) -> Duration {
+        self.blind_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// A fall was kept to its end: what was needed before it is not compared with any more.
+    pub(crate) fn forget_peaks(&mut self, now: Timestamp) {
+        self.hour.doubtful = false;
+        self.days.settle(now);
+        self.peaks.forget();
+        self.now = Spans::default();
+        self.other_hours = false;
+    }
+
+    /// One replica carries another load than before: needs are `factor` times as many. `None`: nobody knows how many.
+    pub(crate) fn rescale(&mut self, factor: Option<f64>) {
+        match factor {
+            Some(factor) => {
+                self.days.rescale(factor);
+                self.peaks.rescale(factor);
+                self.now = Spans::default();
+                self.hour = Hour::default();
+            }
+            None => *self = Self::new(),
+        }
+    }
+
+    /// The need that a fall over this span is a fall to.
+    fn left(&self, span: usize) -> f64 {
+        if span == IN_SHORT { self.brief_now } else { self.recent }
+    }
+
+    /// The peaks that a fall would matter against; zero where it would not.
+    fn measure(&self, min: u32, now: Timestamp) -> Spans<f64> {
+        let day = self.peaks.of(peaks::SPANS.len() - 1);
+        let matters = |peak: f64| whole(peak) > min.max(1) && peak >= day * QUIET;
+        let mut found = Spans::default();
+        for (span, place) in found.0.iter_mut().enumerate() {
+            let peak = if span < peaks::SPANS.len() {
+                self.peaks.of(span)
+            } else if span == IN_SHORT {
+                self.short.peak(now)
+            } else if self.other_hours {
+                self.days.least().unwrap_or(0.0)
+            } else {
+                0.0
+            };
+            *place = if matters(peak) { peak } else { 0.0 };
+        }
+        found
+    }
+
+    fn follow(&mut self, tick: &Tick) {
+        match tick.falling {
+            Some(limit) if tick.level >= limit => {
+                self.back_since.get_or_insert(tick.now);
+            }
+            Some(_) | None => self.back_since = None,
+        }
+        if !self.other_hours
+            && let Some(least) = self.days.least()
+            && tick.recent >= least * self.days.usual(OTHER_HOURS).unwrap_or(REACHED)
+        {
+            self.other_hours = true;
+        }
+    }
+}
+
+/// The mean need of the hour that passes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hour {
+    number: u64,
+    sum: f64,
+    seconds: f64,
+    doubtful: bool,
+}
+
+impl Hour {
+    /// Adds what was needed for `step` until `now`; the hour that has passed, if it is known well enough.
+    fn add(&mut self, now: Timestamp, need: f64, step: Duration, doubtful: bool) -> Option<(u64, f64, bool)> {
+        let number = now.0 / HOUR_MS;
+        let mut passed = None;
+        if number != self.number {
+            passed = (self.seconds >= KNOWN_OF_AN_HOUR).then(|| (self.number, self.sum / self.seconds, self.doubtful));
+            *self = Self { number, ..Self::default() };
+        }
+        let seconds = step.as_secs_f64();
+        self.sum += need * seconds;
+        self.seconds += seconds;
+        self.doubtful |= doubtful;
+        passed
+    }
+}
+
+/// The place of the shortest span, and of "from what this hour needs on other days".
+const IN_SHORT: usize = SPANS - 2;
+const OTHER_HOURS: usize = SPANS - 1;
+
+/// The quickest fall that is looked at: from the peak of ten minutes to the highest of the last three, so that one low
+/// sample is none.
+const SHORT: Duration = Duration::from_secs(600);
+const BRIEF: Duration = Duration::from_secs(180);
+
+/// Where falls are learned, the floor follows the peak of so long: the stabilisation of an HPA, so that the two come down
+/// together. What `window` guards against before, a fall too quick or too deep, is then known by itself.
+const FOLLOWED: Duration = Duration::from_secs(300);
+
+/// Before it is learned how far load may be under what other days needed, so much of it is the same again.
+const REACHED: f64 = 0.5;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// An hour speaks for itself when half of it is known.
+const KNOWN_OF_AN_HOUR: f64 = 1800.0;
+
+/// A peak under this share of the day's is a quiet hour: what falls there falls from little, and noise there looks like
+/// outages.
+const QUIET: f64 = 0.1;

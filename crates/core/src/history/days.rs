@@ -1,0 +1,424 @@
+//! The last two weeks, a day each: how deep load fell, and what each hour needed.
+
+use core::time::Duration;
+
+use super::peaks;
+use crate::time::Timestamp;
+
+/// One value for each span that a fall is measured over; the last is "from what this hour needs on other days".
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Spans<T>(pub(super) [T; SPANS]);
+
+/// The spans of the peaks, and the same hour of other days.
+pub(super) const SPANS: usize = peaks::SPANS.len() + 2;
+
+/// One day, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Day {
+    /// Since 1970; zero: none.
+    pub(super) number: u32,
+    /// Minutes that were known.
+    pub(super) minutes: f32,
+    /// The deepest falls that were usual, as shares.
+    pub(super) lows: [Share; SPANS],
+    /// The deepest since the onset of unusual falls.
+    pub(super) suspects: [Share; SPANS],
+    /// The mean need of each hour.
+    pub(super) hours: [Need; 24],
+    /// Hours in which an unusual fall lasted, a bit each.
+    pub(super) doubtful: u32,
+}
+
+impl Day {
+    pub(super) const NONE: Self = Self {
+        number: 0,
+        minutes: 0.0,
+        lows: [Share::NONE; SPANS],
+        suspects: [Share::NONE; SPANS],
+        hours: [Need::NONE; 24],
+        doubtful: 0,
+    };
+
+    fn counts(&self) -> bool {
+        self.number > 0 && self.minutes >= KNOWN_OF_A_DAY
+    }
+}
+
+/// The days, and what follows from them.
+#[derive(Clone, Debug)]
+pub(super) struct Days {
+    /// By their number, modulo how many there are.
+    pub(super) ring: [Day; KEPT],
+    today: u32,
+    count: u32,
+    usual: [Option<f32>; SPANS],
+    /// What two hours usually need, the moment's and the one nearer to it, for half an hour; and that half hour.
+    hours: (u64, Option<f64>, Option<f64>),
+    need: Option<f64>,
+    /// The least of this hour, the one before and the one after.
+    least: Option<f64>,
+}
+
+impl Default for Days {
+    fn default() -> Self {
+        let usual = [None; SPANS];
+        Self { ring: [Day::NONE; KEPT], today: 0, count: 0, usual, hours: (0, None, None), need: None, least: None }
+    }
+}
+
+impl Days {
+    /// A new day begins.
+    pub(super) fn roll(&mut self, now: Timestamp) {
+        let today = u32::try_from(now.0 / DAY_MS).unwrap_or(u32::MAX);
+        if today == self.today {
+            return;
+        }
+        self.today = today;
+        let day = &mut self.ring[today as usize % KEPT];
+        if day.number != today {
+            *day = Day { number: today, ..Day::NONE };
+        }
+        self.conclude();
+    }
+
+    /// What this hour needs is looked up; half an hour is the same lookup.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        let half = now.0 / HALF_HOUR_MS;
+        if self.hours.0 != half {
+            let hour = half / 2;
+            let nearer = if half % 2 == 0 { hour.saturating_sub(1) } else { hour + 1 };
+            self.hours = (half, self.hour_need(hour), self.hour_need(nearer));
+            let around = [hour.saturating_sub(1), hour, hour + 1].map(|hour| self.hour_least(hour));
+            self.least = around.into_iter().try_fold(f64::INFINITY, |least, need| need.map(|need| least.min(need)));
+        }
+        // Hours are known by their means: between the middle of one and of the next the need is on its way.
+        let into = (now.0 % HALF_HOUR_MS) as f64 / HALF_HOUR_MS as f64;
+        let weight = if half % 2 == 0 { 0.5 + into / 2.0 } else { 1.0 - into / 2.0 };
+        self.need = match (self.hours.1, self.hours.2) {
+            (Some(this), Some(nearer)) => Some(this * weight + nearer * (1.0 - weight)),
+            (this, _) => this,
+        };
+    }
+
+    /// What this hour usually needs, as of the last look.
+    pub(super) fn need(&self) -> Option<f64> {
+        self.need
+    }
+
+    /// The least that is usually needed within an hour of now: an edge of the day may come a little early or late.
+    pub(super) fn least(&self) -> Option<f64> {
+        self.least
+    }
+
+    /// The share of a span's peak that load usually keeps at least.
+    pub(super) fn usual(&self, span: usize) -> Option<f64> {
+        self.usual[span].map(f64::from)
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(super) fn enough(&self) -> bool {
+        self.count >= ENOUGH
+    }
+
+    /// Shares of the peaks that are left now, where they matter.
+    pub(super) fn teach(&mut self, shares: &Spans<Option<f64>>, suspect: bool) {
+        let day = &mut self.ring[self.today as usize % KEPT];
+        let into = if suspect { &mut day.suspects } else { &mut day.lows };
+        for (low, share) in into.iter_mut().zip(shares.0) {
+            if let Some(share) = share {
+                *low = (*low).min(Share::of(share));
+            }
+        }
+    }
+
+    /// So much of today was known.
+    pub(super) fn passed(&mut self, span: Duration) {
+        let day = &mut self.ring[self.today as usize % KEPT];
+        day.minutes = (day.minutes + span.as_secs_f32() / 60.0).min(1440.0);
+    }
+
+    /// An hour (counted since 1970) has passed.
+    pub(super) fn hour(&mut self, hour: u64, need: f64, doubtful: bool) {
+        let number = u32::try_from(hour / 24).unwrap_or(u32::MAX);
+        let day = &mut self.ring[number as usize % KEPT];
+        if day.number == number {
+            let place = (hour % 24) as usize;
+            day.hours[place] = Need::of(need);
+            day.doubtful = (day.doubtful & !(1 << place)) | u32::from(doubtful) << place;
+        }
+    }
+
+    /// The fall that lasted until now did not end: what it left is no outage but a change, and may be compared with.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        for hour in (0..=now.0 / HOUR_MS).rev().take(24 * KEPT) {
+            let number = u32::try_from(hour / 24).unwrap_or(u32::MAX);
+            let (day, bit) = (&mut self.ring[number as usize % KEPT], 1 << (hour % 24));
+            let known = day.number == number && day.hours[(hour % 24) as usize] != Need::NONE;
+            if known && day.doubtful & bit == 0 {
+                break;
+            }
+            if day.number == number {
+                day.doubtful &= !bit;
+            }
+        }
+        self.hours = (0, None, None);
+    }
+
+    pub(super) fn rescale(&mut self, factor: f64) {
+        for need in self.ring.iter_mut().flat_map(|day| &mut day.hours) {
+            if let Some(value) = need.get() {
+                *need = Need::of(value * factor);
+            }
+        }
+        self.hours = (0, None, None);
+    }
+
+    /// Counts the days before today, and finds what they usually show.
+    pub(super) fn conclude(&mut self) {
+        let today = self.today;
+        let counted = |day: &&Day| day.counts() && day.number < today && today - day.number < KEPT as u32;
+        self.count = self.ring.iter().filter(counted).count() as u32;
+        self.hours = (0, None, None);
+        for span in 0..SPANS {
+            // What was unusual once or twice stays unusual; what three days showed is usual.
+            let suspects = self.ring.iter().filter(counted).filter(|day| day.suspects[span] != Share::NONE).count();
+            let mut lowest = [Share::NONE; REPEATED];
+            for day in self.ring.iter().filter(counted) {
+                let low = if suspects >= REPEATED { day.lows[span].min(day.suspects[span]) } else { day.lows[span] };
+                insert(&mut lowest, low);
+            }
+            self.usual[span] =
+                lowest[REPEATED - 1].get().map(|share| share * if span == SPANS - 1 { SLACK_OF_DAYS } else { SLACK });
+        }
+    }
+
+    /// What an hour (counted since 1970) usually needs: by the same hour of the last weeks and of the last days.
+    fn hour_need(&self, hour: u64) -> Option<f64> {
+        let (number, place) = (u32::try_from(hour / 24).ok()?, (hour % 24) as usize);
+        let known = |day: &&Day| day.number > 0 && day.number < number && number - day.number < KEPT as u32;
+        let mut clean = [0.0; KEPT];
+        let (mut count, mut doubted) = (0, 0);
+        for day in self.ring.iter().filter(known) {
+            let Some(need) = day.hours[place].get() else { continue };
+            if day.doubtful & 1 << place != 0 {
+                doubted += 1;
+                continue;
+            }
+            clean[count] = need;
+            count += 1;
+        }
+        if count < REPEATED && doubted >= REPEATED {
+            // On most days this hour was in doubt: then it is what it usually needs.
+            for day in self.ring.iter().filter(known).filter(|day| day.doubtful & 1 << place != 0) {
+                if let (Some(need), true) = (day.hours[place].get(), count < KEPT) {
+                    clean[count] = need;
+                    count += 1;
+                }
+            }
+        }
+        let any_day = median(&mut clean[..count])?;
+        Some(match (self.weeks_ago(1, hour), self.weeks_ago(2, hour)) {
+            // One bad day alone does not set it.
+            (Some(last), Some(before)) => median(&mut [last, before, any_day])?,
+            (Some(one), None) | (None, Some(one)) => one.max(any_day),
+            (None, None) => any_day,
+        })
+    }
+
+    /// What an hour needs at least, to be compared with: a week ago it may have needed less than it usually does.
+    fn hour_least(&self, hour: u64) -> Option<f64> {
+        let usual = self.hour_need(hour)?;
+        Some(self.weeks_ago(1, hour).map_or(usual, |last| last.min(usual)))
+    }
+
+    /// What the same hour needed so many weeks ago.
+    fn weeks_ago(&self, weeks: u32, hour: u64) -> Option<f64> {
+        let (number, place) = (u32::try_from(hour / 24).ok()?.checked_sub(7 * weeks)?, (hour % 24) as usize);
+        let day = &self.ring[number as usize % KEPT];
+        let usable = number > 0 && day.number == number && day.doubtful & 1 << place == 0;
+        day.hours[place].get().filter(|_| usable)
+    }
+}
+
+fn insert(lowest: &mut [Share; REPEATED], low: Share) {
+    if low >= lowest[REPEATED - 1] {
+        return;
+    }
+    lowest[REPEATED - 1] = low;
+    lowest.sort_unstable();
+}
+
+fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// A share in [0, 1] in steps of half a percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Share(u8);
+
+impl Share {
+    pub(super) const NONE: Self = Self(u8::MAX);
+
+    /// Rounded up: a fall that is remembered as less deep than it was lets no floor fall deeper.
+    pub(super) fn of(share: f64) -> Self {
+        Self((share * STEPS - 1e-3).ceil().clamp(0.0, STEPS) as u8)
+    }
+
+    pub(super) fn get(self) -> Option<f32> {
+        (self != Self::NONE).then(|| f32::from(self.0) / STEPS as f32)
+    }
+}
+
+const STEPS: f64 = 200.0;
+
+/// A need in two bytes, to a tenth of a percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Need(u16);
+
+impl Need {
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) fn of(need: f64) -> Self {
+        if need <= LEAST {
+            return Self(1);
+        }
+        let octaves = (need / LEAST).log2() * PER_OCTAVE;
+        Self((octaves.round() + 2.0).clamp(2.0, f64::from(u16::MAX)) as u16)
+    }
+
+    pub(super) fn get(self) -> Option<f64> {
+        match self.0 {
+            0 => None,
+            1 => Some(0.0),
+            code => Some(LEAST * ((f64::from(code) - 2.0) / PER_OCTAVE).exp2()),
+        }
+    }
+}
+
+/// Less than a thousandth of a replica is none.
+const LEAST: f64 = 0.001;
+const PER_OCTAVE: f64 = 1500.0;
+
+const DAY_MS: u64 = 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
+const HALF_HOUR_MS: u64 = 1_800_000;
+
+/// Two weeks, so that every hour of the week is there twice; and today.
+pub(super) const KEPT: usize = 15;
+
+/// A day counts when half of it is known.
+const KNOWN_OF_A_DAY: f32 = 720.0;
+
+/// The third worst of three is the mildest of them: few days are strict judges, more make it milder.
+const ENOUGH: u32 = 3;
+
+/// What so many days of two weeks showed is usual: a bad day alone sets nothing, nor do two.
+const REPEATED: usize = 3;
+
+/// A day may fall deeper than the third worst of two weeks and still be an ordinary day. Measured: with 0.9 every second
+/// week has a false alarm, with less than 0.7 a fall to a third passes for usual.
+const SLACK: f32 = 0.7;
+
+/// Whole days differ more than falls do: holidays, seasons.
+const SLACK_OF_DAYS: f32 = 0.6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_needs_survive_their_storage() {
+        for share in [0.0, 0.001, 0.33, 0.5, 0.999, 1.0] {
+            let stored = f64::from(Share::of(share).get().unwrap());
+            assert!(stored >= share - 1e-5 && stored <= share + 0.0051, "{share} as {stored}");
+            assert_eq!(Share::of(stored), Share::of(share));
+        }
+        for need in [0.0, 0.5, 1.0, 17.3, 1e4, 1e7] {
+            let stored = Need::of(need).get().unwrap();
+            assert!((stored - need).abs() <= need * 0.001, "{need} as {stored}");
+            assert_eq!(Need::of(stored), Need::of(need));
+        }
+        assert_eq!(Need::NONE.get(), None);
+    }
+
+    fn at(day: u64, hour: u64) -> Timestamp {
+        Timestamp((20_000 + day) * DAY_MS + hour * 3_600_000)
+    }
+
+    fn taught(lows: &[f64], suspects: &[(usize, f64)]) -> Days {
+        let mut days = Days::default();
+        for (n, &low) in lows.iter().enumerate() {
+            days.roll(at(n as u64, 0));
+            days.teach(&Spans([Some(low); SPANS]), false);
+            for (_, low) in suspects.iter().filter(|(day, _)| *day == n) {
+                days.teach(&Spans([Some(*low); SPANS]), true);
+            }
+            days.passed(Duration::from_secs(86_400));
+        }
+        days.roll(at(lows.len() as u64, 0));
+        days
+    }
+
+    #[test]
+    fn the_third_worst_day_is_what_is_usual() {
+        let usual = |lows: &[f64]| taught(lows, &[]).usual(0).unwrap();
+        assert!((usual(&[0.8, 0.1, 0.9, 0.7, 0.2, 0.6, 1.0]) - 0.42).abs() < 0.01);
+        assert!((usual(&[0.8, 0.1, 0.9, 0.1, 0.1, 0.6, 1.0]) - 0.07).abs() < 0.01);
+        let two_weeks_ago = [&[0.1; 3][..], &[0.5; 14]].concat();
+        assert!((usual(&two_weeks_ago) - 0.35).abs() < 0.01, "what is older than two weeks is forgotten");
+    }
+
+    #[test]
+    fn what_was_unusual_twice_stays_unusual() {
+        let lows = [0.6; 10];
+        let usual = |suspects: &[(usize, f64)]| taught(&lows, suspects).usual(3).unwrap();
+        assert!((usual(&[(1, 0.0), (2, 0.0)]) - 0.42).abs() < 0.01);
+        assert!((usual(&[(1, 0.0), (2, 0.1), (9, 0.2)]) - 0.14).abs() < 0.01);
+    }
+
+    #[test]
+    fn an_hour_is_what_its_week_days_needed_and_one_bad_day_is_outvoted() {
+        let mut days = Days::default();
+        for day in 0..14 {
+            days.roll(at(day, 0));
+            for hour in 0..24 {
+                let need = if day == 7 {
+                    1.0
+                } else if day % 7 < 5 {
+                    40.0
+                } else {
+                    10.0
+                };
+                days.hour(at(day, hour).0 / 3_600_000, need, day == 9);
+            }
+        }
+        days.roll(at(14, 0));
+        let mut need = |day: u64| {
+            days.look(at(day, 12));
+            days.need().unwrap()
+        };
+        assert!((need(14) - 40.0).abs() < 0.1, "the bad day was a week ago");
+        assert!((need(19) - 10.0).abs() < 0.1, "a week-end");
+        assert!((need(16) - 40.0).abs() < 0.1, "the doubtful day was a week ago");
+    }
+
+    #[test]
+    fn between_two_hours_the_need_is_on_its_way() {
+        let mut days = Days::default();
+        for day in 0..14 {
+            days.roll(at(day, 0));
+            for hour in 0..24 {
+                days.hour(at(day, hour).0 / 3_600_000, (hour * 10) as f64, false);
+            }
+        }
+        days.roll(at(14, 0));
+        for (minutes, expected) in [(0, 95.0), (15, 97.5), (30, 100.0), (45, 102.5), (59, 104.8)] {
+            days.look(at(14, 10).plus(Duration::from_secs(minutes * 60)));
+            assert!((days.need().unwrap() - expected).abs() < 0.2, "{minutes}: {:?}", days.need());
+        }
+    }
+}

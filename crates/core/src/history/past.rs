@@ -1,0 +1,134 @@
+//! Learning from the past that a source can tell: the same looks as live ones, in steps of five minutes.
+
+use core::time::Duration;
+
+use super::{History, Tick, peaks};
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// The past of all signals of a policy, put together as it comes in.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    first: u64,
+    /// The largest need of any signal, by steps.
+    levels: Vec<f32>,
+    /// Which signals said something, a bit each.
+    heard: Vec<u32>,
+    /// Signals whose past is in.
+    told: u32,
+}
+
+impl Past {
+    pub(crate) fn before(now: Timestamp) -> Self {
+        let newest = now.0 / STEP_MS;
+        let first = newest.saturating_sub(STEPS - 1);
+        let steps = usize::try_from(newest - first + 1).unwrap_or(0);
+        Self { first, levels: vec![0.0; steps], heard: vec![0; steps], told: 0 }
+    }
+
+    /// The past of the signal of this place; `None`: what it was then is not known.
+    pub(crate) fn tell(&mut self, place: usize, levels: impl Iterator<Item = (Timestamp, Option<f64>)>) {
+        let bit = 1_u32.checked_shl(place as u32).unwrap_or(0);
+        self.told |= bit;
+        for (at, level) in levels {
+            let step = (at.0 / STEP_MS).checked_sub(self.first).and_then(|step| usize::try_from(step).ok());
+            if let (Some(step), Some(level)) = (step.filter(|&step| step < self.levels.len()), level) {
+                self.levels[step] = self.levels[step].max(level as f32);
+                self.heard[step] |= bit;
+            }
+        }
+    }
+
+    /// Every one of so many signals has told its past.
+    pub(crate) fn is_whole(&self, signals: usize) -> bool {
+        self.told == all(signals)
+    }
+
+    /// Looks at the past step by step, as it would have been looked at live.
+    pub(crate) fn teach(&self, history: &mut History, policy: &Policy, min: u32) {
+        let signals = all(policy.signals.len());
+        let reach = usize::try_from(policy.window.as_millis() as u64 / STEP_MS).unwrap_or(0).min(self.levels.len());
+        let share = f64::from(policy.fall.until_learned_percent) / 100.0;
+        let mut fall: Option<Fall> = None;
+        for step in reach..self.levels.len() {
+            let now = Timestamp((self.first + step as u64) * STEP_MS);
+            let window = step - reach..=step;
+            let known = self.heard[window.clone()].iter().all(|&heard| heard == signals);
+            let recent = self.levels[window].iter().fold(0.0, |peak: f32, &level| peak.max(level));
+            let tick = Tick {
+                now,
+                level: f64::from(self.levels[step]),
+                recent: f64::from(recent),
+                known,
+                calm: true,
+                min,
+                gap: STEP * 2,
+                falling: fall.map(|fall| fall.limit),
+            };
+            history.tick(&tick);
+            if !known {
+                continue;
+            }
+            match fall {
+                Some(fall_now) => {
+                    let through = now.since(fall_now.since) >= policy.fall.keep_for.max(policy.fall.hold_for);
+                    if through {
+                        history.forget_peaks(now);
+                    }
+                    if through || history.is_back(now, policy.window) {
+                        fall = None;
+                    }
+                }
+                None => {
+                    let (limit, unusual) = match history.usual(now) {
+                        Some(usual) => (usual.limit, usual.unusual),
+                        None => {
+                            let limit = history.peaks.of(peaks::HOUR) * share;
+                            (limit, tick.level < limit)
+                        }
+                    };
+                    fall = unusual.then_some(Fall { since: now, limit });
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fall {
+    since: Timestamp,
+    limit: f64,
+}
+
+impl History {
+    /// What is learned, without what this process has seen: the past is looked at with it.
+    pub(crate) fn taught_so_far(&self) -> Self {
+        Self { days: self.days.clone(), ..Self::new() }
+    }
+
+    /// Takes over what the past has taught. What this process has seen itself counts where it is more.
+    pub(crate) fn take_past(&mut self, taught: Self) {
+        self.days.merge(&taught.days);
+        if !self.peaks.covers_all() {
+            let seen = self.peaks.of(peaks::SPANS.len() - 1);
+            self.peaks = taught.peaks;
+            self.peaks.raise(seen);
+            self.other_hours &= taught.other_hours;
+            if self.last.is_none() {
+                self.last = taught.last;
+            }
+        }
+    }
+}
+
+fn all(signals: usize) -> u32 {
+    1_u32.checked_shl(signals as u32).map_or(u32::MAX, |bit| bit - 1)
+}
+
+/// Falls of days and hours are seen well enough in steps of five minutes, and two weeks of them are one answer of
+/// Prometheus.
+const STEP: Duration = Duration::from_secs(300);
+const STEP_MS: u64 = 300_000;
+
+/// Fifteen days.
+const STEPS: u64 = 15 * 288;

@@ -1,0 +1,202 @@
+//! The peaks of the last half hour, hour, ... day, in buckets of time. No allocation.
+//!
+//! Their clock stands still while nothing usual is known: what comes back from an outage as little is compared with what
+//! was before it, however long it took.
+
+use core::time::Duration;
+
+use crate::ring::round_up;
+use crate::time::Timestamp;
+
+/// Peaks over each of [`SPANS`].
+#[derive(Clone, Debug)]
+pub(super) struct Peaks {
+    /// Milliseconds for which the clock stood still.
+    still: u64,
+    /// For how long it stands still now.
+    standing: u64,
+    /// When it last went on after it had stood still for long, of this clock.
+    went_on: Option<u64>,
+    /// Number of the newest bucket, of this clock.
+    newest: u64,
+    /// When the first value came, of this clock.
+    first: Option<u64>,
+    buckets: [f32; BUCKETS],
+    /// The highest of the buckets that each span reaches.
+    of: [f32; SPANS.len()],
+}
+
+impl Peaks {
+    pub(super) fn new() -> Self {
+        Self {
+            still: 0,
+            standing: 0,
+            went_on: None,
+            newest: 0,
+            first: None,
+            buckets: [0.0; BUCKETS],
+            of: [0.0; SPANS.len()],
+        }
+    }
+
+    /// So much time passes, but not for the peaks.
+    pub(super) fn stand_still(&mut self, span: Duration) {
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.still = self.still.saturating_add(span);
+        self.standing = self.standing.saturating_add(span);
+    }
+
+    /// The clock goes on.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        if self.standing >= STILL_FOR_LONG {
+            self.went_on = Some(self.at(now));
+        }
+        self.standing = 0;
+    }
+
+    /// The span reaches over a time in which the clock stood still: its peak is older than it seems, and what is left of
+    /// it says nothing of a usual day.
+    pub(super) fn is_stretched(&self, span: usize, now: Timestamp) -> bool {
+        let reached = SPANS.get(span).map_or(0, |span| span.as_millis() as u64 + BUCKET_MS);
+        self.went_on.is_some_and(|went_on| self.at(now).saturating_sub(went_on) < reached)
+    }
+
+    pub(super) fn record(&mut self, now: Timestamp, value: f64) {
+        let at = self.at(now);
+        self.first.get_or_insert(at);
+        self.advance(at / BUCKET_MS);
+        let value = round_up(value);
+        let bucket = &mut self.buckets[(self.newest % BUCKETS as u64) as usize];
+        *bucket = bucket.max(value);
+        for of in &mut self.of {
+            *of = of.max(value);
+        }
+    }
+
+    /// The peak over the span of this place in [`SPANS`].
+    pub(super) fn of(&self, span: usize) -> f64 {
+        f64::from(self.of[span])
+    }
+
+    /// The longest span is known from its beginning.
+    pub(super) fn covers_all(&self) -> bool {
+        self.first.is_some_and(|first| (self.newest + 1).saturating_mul(BUCKET_MS).saturating_sub(first) >= DAY_MS)
+    }
+
+    /// No value counts any more, but the time has passed.
+    pub(super) fn forget(&mut self) {
+        self.buckets = [0.0; BUCKETS];
+        self.of = [0.0; SPANS.len()];
+    }
+
+    /// A higher value that was seen meanwhile.
+    pub(super) fn raise(&mut self, value: f64) {
+        let value = round_up(value);
+        let bucket = &mut self.buckets[(self.newest % BUCKETS as u64) as usize];
+        *bucket = bucket.max(value);
+        for of in &mut self.of {
+            *of = of.max(value);
+        }
+    }
+
+    pub(super) fn rescale(&mut self, factor: f64) {
+        for value in self.buckets.iter_mut().chain(&mut self.of) {
+            *value = round_up(f64::from(*value) * factor);
+        }
+    }
+
+    fn at(&self, now: Timestamp) -> u64 {
+        now.0.saturating_sub(self.still)
+    }
+
+    fn advance(&mut self, bucket: u64) {
+        if bucket <= self.newest {
+            return;
+        }
+        let passed = (bucket - self.newest).min(BUCKETS as u64);
+        for step in 1..=passed {
+            self.buckets[((bucket - passed + step) % BUCKETS as u64) as usize] = 0.0;
+        }
+        self.newest = bucket;
+        for (span, of) in SPANS.iter().zip(&mut self.of) {
+            // The bucket that is being filled, and so many before it that the span is reached at least.
+            let reach = (span.as_millis() as u64 / BUCKET_MS).min(bucket);
+            *of = (0..=reach)
+                .fold(0.0, |peak: f32, age| peak.max(self.buckets[((bucket - age) % BUCKETS as u64) as usize]));
+        }
+    }
+}
+
+/// A fall is measured from the peak of each. The longest is a day: what the week brings is in the hours.
+pub(super) const SPANS: [Duration; 6] =
+    [minutes(30), minutes(60), minutes(180), minutes(360), minutes(720), minutes(1440)];
+
+/// The place of the hour among them.
+pub(super) const HOUR: usize = 1;
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+/// A peak is remembered for its span and at most so much longer.
+const BUCKET_MS: u64 = 600_000;
+
+/// A tick or two that were missed stretch nothing.
+const STILL_FOR_LONG: u64 = 1_800_000;
+
+/// A day's, and the one that is being filled.
+const BUCKETS: usize = 145;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minute(n: u64) -> Timestamp {
+        Timestamp(1_709_600_400_000 + n * 60_000)
+    }
+
+    #[test]
+    fn each_span_forgets_in_its_own_time() {
+        let mut peaks = Peaks::new();
+        peaks.record(minute(0), 9.0);
+        for n in 1..2000 {
+            peaks.record(minute(n), 1.0);
+            for (place, span) in SPANS.iter().enumerate() {
+                let span = span.as_secs() / 60;
+                if n <= span {
+                    assert_eq!(peaks.of(place), 9.0, "{n} of {span}");
+                }
+                if n >= span + 10 {
+                    assert_eq!(peaks.of(place), 1.0, "{n} of {span}");
+                }
+            }
+            assert_eq!(peaks.covers_all(), n >= 1440 - 10, "{n}");
+        }
+    }
+
+    #[test]
+    fn its_clock_can_stand_still() {
+        let mut peaks = Peaks::new();
+        peaks.record(minute(0), 9.0);
+        peaks.stand_still(minute(600).since(minute(0)));
+        peaks.record(minute(600), 1.0);
+        assert_eq!(peaks.of(0), 9.0);
+        peaks.record(minute(640), 1.0);
+        assert_eq!(peaks.of(0), 1.0);
+        assert_eq!(peaks.of(1), 9.0);
+    }
+
+    #[test]
+    fn what_is_forgotten_was_there() {
+        let mut peaks = Peaks::new();
+        peaks.record(minute(0), 9.0);
+        peaks.record(minute(1500), 3.0);
+        peaks.forget();
+        assert!(peaks.covers_all());
+        assert_eq!(peaks.of(5), 0.0);
+        peaks.raise(2.0);
+        assert_eq!(peaks.of(0), 2.0);
+    }
+}
