@@ -117,7 +117,7 @@ fn fenced(trouble: Trouble) -> Trouble {
 const FENCE: &str = "FieldValueForbidden";
 
 /// What a row may lack; a test compares this with the type.
-const OPTIONAL: [&str; 6] = ["doubt", "fall", "step", "notBefore", "zeroSince", "runDown"];
+const OPTIONAL: [&str; 7] = ["doubt", "fall", "fallLimit", "step", "notBefore", "zeroSince", "runDown"];
 
 /// What a row's step may lack.
 const OPTIONAL_IN_STEP: [&str; 3] = ["fellAt", "errorsBefore", "strainBefore"];

@@ -265,12 +265,14 @@ async fn forward(mut observed: mpsc::Receiver<Event>, inputs: mpsc::Sender<Input
         let input = match event {
             Event::Observed(policy, observation) => Input::Observed(policy, observation),
             Event::History(policy, place, samples) => Input::History(policy, place, samples),
+            Event::Past(policy, place, samples) => Input::Past(policy, place, samples),
             // Sources tell of nothing else.
             Event::Policy(..)
             | Event::PolicyGone(_)
             | Event::Target(..)
             | Event::Scaler(..)
             | Event::Overrides(..)
+            | Event::Learned(..)
             | Event::Table { .. } => continue,
         };
         if inputs.send(input).await.is_err() {

@@ -159,6 +159,7 @@ where
             Input::Overrides(key, overrides) => self.world.take_overrides(key, overrides, events),
             Input::Observed(key, observation) => events.push(Event::Observed(key, observation)),
             Input::History(key, place, samples) => events.push(Event::History(key, place, samples)),
+            Input::Past(key, place, samples) => events.push(Event::Past(key, place, samples)),
             Input::Target(key, target, heard) => {
                 self.heard.entry(key.clone()).or_insert(heard);
                 self.world.take_target(key, target, events);

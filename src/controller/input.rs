@@ -18,6 +18,7 @@ pub(super) enum Input {
     Overrides(PolicyKey, Vec<Override>),
     Observed(PolicyKey, Observation),
     History(PolicyKey, usize, Vec<Sample>),
+    Past(PolicyKey, usize, Vec<Sample>),
     /// A workload was seen or is gone, and when this process heard of it.
     Target(TargetKey, Option<Target>, Instant),
     /// A workload carries the note of a clamp that was not seen before: asked, kept, by whom.

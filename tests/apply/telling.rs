@@ -122,6 +122,7 @@ fn decision(trust: Trust) -> Decision {
         zero_in: Duration::from_secs(5400),
         in_force: None,
         contested: None,
+        usual: None,
         problem: None,
         replicas: Some(6),
         ready: Some(6),

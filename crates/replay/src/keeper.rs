@@ -1,10 +1,11 @@
 //! floorkeeper's own engine in virtual time: events in, writes carried out, outcomes told, as the controller does it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use floorkeeper_core::{
-    Action, Decision, Engine, ErrorAnswer, Event, Mode, Notice, Observation, Outcome, Override, Policy, PolicyKey,
-    Replicas, Rollout, Sample, ScalerBounds, SignalAnswer, Target, TargetKey, Timestamp, Trust, Write,
+    Action, Decision, Engine, ErrorAnswer, Event, Evidence, Mode, Notice, Observation, Outcome, Override, Policy,
+    PolicyKey, Replicas, Rollout, Sample, ScalerBounds, SignalAnswer, Target, TargetKey, Timestamp, Trust, Write,
 };
 use floorkeeper_sim::scenario::Series;
 
@@ -26,6 +27,8 @@ pub(crate) struct Keeper {
     /// Admission policies stand in the API server.
     admission: bool,
     alarms: u32,
+    /// The load of the days before.
+    past: Vec<(Timestamp, f64)>,
 }
 
 /// One policy and the workload under it.
@@ -55,6 +58,7 @@ impl Keeper {
             dead_until: None,
             admission,
             alarms: 0,
+            past: Vec::new(),
         }
     }
 
@@ -69,6 +73,24 @@ impl Keeper {
                 self.engine.observe(Event::Overrides(copy.key.clone(), copy.overrides.clone()), at);
             }
             copy.told = None;
+        }
+    }
+
+    /// The days before, as a source would tell of them: for what is learned.
+    pub(crate) fn remember(&mut self, past: Vec<(Timestamp, f64)>) {
+        self.past = past;
+        self.tell_past();
+    }
+
+    fn tell_past(&mut self) {
+        let Some(&(end, _)) = self.past.last() else { return };
+        let evidence =
+            Evidence { oldest: Some(Duration::from_secs(5)), series: Some(1), partial: false, vouched: false };
+        let samples: Vec<_> = self.past.iter().map(|&(at, value)| Sample { value, at, evidence }).collect();
+        for copy in &self.copies {
+            for place in 0..copy.policy.signals.len() {
+                self.engine.observe(Event::Past(copy.key.clone(), place, samples.clone()), end);
+            }
         }
     }
 
@@ -164,6 +186,7 @@ impl Keeper {
         if sky.down {
             return;
         }
+        self.tell_past();
         for (copy, workload) in self.copies.iter().zip(workloads) {
             let at = workload.pipeline.time(sky.now);
             let since = sky.now - copy.policy.memory().as_secs_f64();

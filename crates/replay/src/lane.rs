@@ -76,7 +76,14 @@ impl Lane {
 
     /// The days before, which were like any: what each hour needed stood.
     pub(crate) fn remember(&mut self, scenario: &Scenario, past: &Trace) {
-        let Hand::Peer { peer: Some(peer), .. } = &mut self.hand else { return };
+        let peer = match &mut self.hand {
+            Hand::Peer { peer: Some(peer), .. } => peer,
+            Hand::Floorkeeper(keeper) => {
+                let at = |time: f64| timestamp(self.epoch + time);
+                return keeper.remember(past.points().iter().map(|&(time, load)| (at(time), load)).collect());
+            }
+            Hand::Peer { peer: None, .. } | Hand::Hpa(_) => return,
+        };
         let mut hour = f64::NEG_INFINITY;
         for &(time, load) in past.points() {
             if time >= hour + 3_600.0 {

@@ -57,6 +57,7 @@ impl Effects {
             Input::Dropped(_) => 7,
             Input::Observed(..)
             | Input::History(..)
+            | Input::Past(..)
             | Input::Target(..)
             | Input::Clamped(..)
             | Input::Scaler(..)
