@@ -86,14 +86,14 @@ impl Days {
         let half = now.0 / HALF_HOUR_MS;
         if self.hours.0 != half {
             let hour = half / 2;
-            let nearer = if half % 2 == 0 { hour.saturating_sub(1) } else { hour + 1 };
+            let nearer = if half.is_multiple_of(2) { hour.saturating_sub(1) } else { hour + 1 };
             self.hours = (half, self.hour_need(hour), self.hour_need(nearer));
             let around = [hour.saturating_sub(1), hour, hour + 1].map(|hour| self.hour_least(hour));
             self.least = around.into_iter().try_fold(f64::INFINITY, |least, need| need.map(|need| least.min(need)));
         }
         // Hours are known by their means: between the middle of one and of the next the need is on its way.
         let into = (now.0 % HALF_HOUR_MS) as f64 / HALF_HOUR_MS as f64;
-        let weight = if half % 2 == 0 { 0.5 + into / 2.0 } else { 1.0 - into / 2.0 };
+        let weight = if half.is_multiple_of(2) { 0.5 + into / 2.0 } else { 1.0 - into / 2.0 };
         self.need = match (self.hours.1, self.hours.2) {
             (Some(this), Some(nearer)) => Some(this * weight + nearer * (1.0 - weight)),
             (this, _) => this,
