@@ -35,6 +35,8 @@ fn check(documents: &str) -> (bool, String) {
 /// The files in docs/examples, as one stream: a policy is read together with its source.
 fn files() -> String {
     let mut paths: Vec<_> = fs::read_dir(root().join("docs/examples")).expect("a folder").flatten().collect();
+    // The policies that replay plays stand in a folder of their own and have their own test.
+    paths.retain(|entry| entry.path().is_file());
     paths.sort_by_key(fs::DirEntry::path);
     let texts: Vec<String> = paths.iter().map(|entry| fs::read_to_string(entry.path()).expect("a text")).collect();
     texts.join("---\n")
