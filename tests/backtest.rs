@@ -102,8 +102,8 @@ async fn a_real_prometheus_tells_load_and_replicas() {
     let needed = all["runs"].as_array().unwrap().iter().find(|run| run["scaler"] == "oracle").unwrap();
     let hours = needed["replica_hours"].as_f64().unwrap();
     assert!(hours > 0.0 && hours < 20.0, "the load is ours alone, not api's: {all:#}");
-    let wrong =
-        backtest(&folder.0, &["--prometheus", &prometheus.url(), "--from", "22s", "--query", "sum(nothing)"]).await;
+    let line = [&line[..], &["--query", "sum(nothing)"]].concat();
+    let wrong = backtest(&folder.0, &line).await;
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(!wrong.status.success() && said.contains("sum(nothing)"), "{said}");
 }
