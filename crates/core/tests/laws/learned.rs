@@ -1,0 +1,237 @@
+//! What may teach, and what learning may do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use floorkeeper_core::{Doubt, Engine, Event, Hold, Learned, LearnedDay, Mode, Policy, Timestamp, Usual};
+use proptest::prelude::*;
+
+use crate::world::World;
+use crate::world::cluster::Pods;
+use crate::world::history::{CAPACITY, Tick, cases, minutes, policy, ripe_histories, setups, web, web_target};
+use crate::world::source::{Fault, sample};
+
+/// Steps of the past: five minutes.
+const STEP: u64 = 300_000;
+const DAY: u64 = 86_400_000;
+
+/// A Monday at noon.
+const NOON: Timestamp = Timestamp(1_709_553_600_000);
+
+/// The load of a workload that has days and nights, in replicas' worth.
+#[derive(Clone, Debug)]
+struct Days {
+    peak: f64,
+    night: f64,
+    wobble: f64,
+    weekend: f64,
+    seed: u64,
+}
+
+impl Days {
+    fn at(&self, at: Timestamp) -> f64 {
+        let into = (at.0 % DAY) as f64 / DAY as f64;
+        let weekend = (at.0 / DAY + 4) % 7 >= 5;
+        let height = if weekend { self.weekend } else { 1.0 };
+        // From 6 to 18 h.
+        let day = ((into - 0.25) * std::f64::consts::TAU).sin().max(0.0) * height;
+        let noise = (at.0 / STEP).wrapping_add(self.seed).wrapping_mul(6_364_136_223_846_793_005) >> 33;
+        let wobble = 1.0 + self.wobble * ((noise % 1000) as f64 / 500.0 - 1.0);
+        self.peak * (self.night + (1.0 - self.night) * day) * wobble
+    }
+}
+
+fn days() -> impl Strategy<Value = Days> {
+    (10.0_f64..40.0, 0.15_f64..0.5, 0.0_f64..0.08, 0.4_f64..1.0, any::<u64>())
+        .prop_map(|(peak, night, wobble, weekend, seed)| Days { peak, night, wobble, weekend, seed })
+}
+
+/// An engine that was told two weeks of the past that end at noon, and what it says then.
+fn taught(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> (Learned, Option<Usual>) {
+    let mut world = World::new();
+    world.now = NOON;
+    world.add_target(&web_target(), Pods::new("web", 40, Duration::ZERO), None);
+    world.add_policy(&web(), Policy { mode: Mode::Autoscale, depends_on: Vec::new(), ..policy.clone() });
+    let past = (0..14 * 288)
+        .map(|n| NOON.minus(Duration::from_millis((14 * 288 - n) * STEP)))
+        .filter_map(|at| Some(sample(load(at)? * CAPACITY, at)))
+        .collect();
+    world.engine.observe(Event::Past(web(), 0, past), NOON);
+    if let Some(load) = load(NOON.minus(Duration::from_millis(STEP))) {
+        world.truth(&web()).load = load * CAPACITY;
+    }
+    world.run(policy.window + minutes(1));
+    (world.engine.learned(&web()).unwrap(), world.decision(&web()).usual)
+}
+
+/// Whole days before today.
+fn past_days(learned: &Learned) -> Vec<LearnedDay> {
+    let today = u32::try_from(NOON.0 / DAY).unwrap();
+    learned.days.iter().filter(|day| day.day < today).cloned().collect()
+}
+
+fn limit(usual: Option<Usual>) -> f64 {
+    usual.unwrap().limit
+}
+
+/// Shares of what is stored are rounded to half percents.
+const ROUNDING: f64 = 0.011;
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn a_gap_never_teaches(days in days(), begins in 0_u64..13 * 24 * 60, lasts in 5_u64..1500) {
+        let policy = policy();
+        let from = NOON.minus(Duration::from_secs(14 * 86_400)).plus(minutes(begins));
+        let gap = |at: Timestamp| at >= from && at < from.plus(minutes(lasts));
+        let (_, without) = taught(&policy, |at| Some(days.at(at)));
+        let (_, with) = taught(&policy, |at| (!gap(at)).then(|| days.at(at)));
+        let (without, with) = (limit(without), with.map(|usual| usual.limit));
+        // A gap in the last day leaves the peaks unknown: then nothing is said at all.
+        prop_assert!(with.is_none_or(|with| with >= without * (1.0 - ROUNDING)), "{with:?} with a gap, {without} without");
+    }
+}
+
+fn any_learned() -> impl Strategy<Value = Learned> {
+    let share = || prop::option::of(-0.1_f64..1.1);
+    let shares = || prop::array::uniform8(share());
+    let hours = prop::array::uniform24(prop::option::of(-1.0_f64..200.0));
+    let day = (0_u32..16, 0_u32..2000, shares(), shares(), hours, any::<u32>()).prop_map(
+        |(ago, minutes, lows, suspects, hours, doubtful)| {
+            let today = u32::try_from(crate::world::START.0 / DAY).unwrap();
+            LearnedDay { day: today - ago, minutes, lows, suspects, hours, doubtful }
+        },
+    );
+    (prop::collection::vec(day, 0..20), 1.0_f64..20.0)
+        .prop_map(|(days, carried)| Learned { reckoned_by: vec![carried], days })
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn learning_never_lowers_a_floor_that_is_held(
+        setup in setups(),
+        history in ripe_histories(8),
+        learned in any_learned(),
+        past in prop::collection::vec(0.0_f64..50.0, 1..600),
+    ) {
+        let mut world = setup.world();
+        for tick in &history {
+            world.play(tick);
+        }
+        let before = world.decision(&web()).clone();
+        let held = match before.hold {
+            Some(Hold::Doubt(_) | Hold::Unknown { .. } | Hold::Frozen { .. }) => true,
+            Some(Hold::Pace { .. } | Hold::Verifying { .. } | Hold::NoTarget | Hold::Fenced { .. }) | None => false,
+        };
+        let kept = before.doubts.iter().any(|doubt| matches!(doubt, Doubt::UnusualFall { .. }));
+        let now = world.now;
+        let count = past.len() as u64;
+        let past = past.iter().zip(0..).map(|(load, n)| sample(load * CAPACITY, now.minus(Duration::from_millis((count - n) * STEP))));
+        world.engine.observe(Event::Learned(web(), learned), now);
+        world.engine.observe(Event::Past(web(), 0, past.collect()), now);
+        world.tell_all_targets();
+        world.settle();
+        let after = world.decision(&web());
+        prop_assert!(!held && !kept || after.floor >= before.floor, "{} from {}: {before:?} {after:?}", after.floor, before.floor);
+        // Nor does it raise anything by itself beyond what was needed or usual.
+        prop_assert!(after.floor <= after.max.max(before.floor));
+    }
+
+    #[test]
+    fn blind_ticks_teach_nothing_to_nobody(setup in setups(), learned in any_learned(), ticks in 1_usize..200) {
+        let mut world = setup.world();
+        world.engine.observe(Event::Learned(web(), learned), world.now);
+        world.settle();
+        let today = world.now.0 / DAY;
+        let lows = |world: &World| {
+            let learned = world.engine.learned(&web()).unwrap();
+            learned.days.into_iter().map(|day| (day.lows, day.suspects)).collect::<Vec<_>>()
+        };
+        let dark = Tick { load: 0.0, errors: 0.0, broken_percent: 0, fault: Some(Fault::Timeout), incident: None };
+        world.play(&dark);
+        let before = lows(&world);
+        for _ in 0..ticks {
+            world.play(&dark);
+        }
+        prop_assert!(world.now.0 / DAY != today || lows(&world) == before);
+    }
+}
+
+/// Two weeks in the history, and two engines that read it: one from the source, one from what the first one stored, with
+/// the last two days from the source.
+#[derive(Debug)]
+struct Twins {
+    first: World,
+    second: World,
+}
+
+impl Twins {
+    fn of(days: &Days) -> Self {
+        let policy = Policy { mode: Mode::Autoscale, depends_on: Vec::new(), errors: None, ..policy() };
+        let begin = |span: u64, learned: Option<Learned>| {
+            let mut world = World::new();
+            world.now = NOON;
+            let replicas = (days.at(NOON) * 1.25).ceil() as u32 + 1;
+            world.add_target(&web_target(), Pods::new("web", replicas, Duration::ZERO), None);
+            world.add_policy(&web(), policy.clone());
+            if let Some(learned) = learned {
+                world.engine.observe(Event::Learned(web(), learned), NOON);
+            }
+            let past = (0..span * 288).map(|n| NOON.minus(Duration::from_millis((span * 288 - n) * STEP)));
+            let past = past.map(|at| sample(days.at(at) * CAPACITY, at)).collect();
+            world.engine.observe(Event::Past(web(), 0, past), NOON);
+            world
+        };
+        let first = begin(14, None);
+        let stored = first.engine.learned(&web()).unwrap();
+        let second = begin(2, Some(stored));
+        Self { first, second }
+    }
+
+    fn tick(&mut self, load: f64) {
+        for world in [&mut self.first, &mut self.second] {
+            world.truth(&web()).load = load * CAPACITY;
+            world.tick();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(24))]
+
+    #[test]
+    fn a_restart_with_stored_history_changes_nothing(days in days(), dip in 0.0_f64..0.9, lasts in 1_u64..90) {
+        let mut twins = Twins::of(&days);
+        let shares = |world: &World| past_days(&world.engine.learned(&web()).unwrap());
+        prop_assert_eq!(shares(&twins.first), shares(&twins.second));
+        for n in 0..240 * 4 {
+            let now = twins.first.now;
+            let falls = (60 * 4..(60 + lasts) * 4).contains(&n);
+            twins.tick(days.at(now) * if falls { dip } else { 1.0 });
+            let floor = |world: &World| i64::from(world.decision(&web()).floor);
+            let (first, second) = (floor(&twins.first), floor(&twins.second));
+            prop_assert!((first - second).abs() <= 1, "{first} and {second} after {n} ticks");
+        }
+    }
+}
+
+#[test]
+fn without_history_the_constant_rule_holds() {
+    let mut engine = Engine::new(1);
+    let mut world = World::new();
+    std::mem::swap(&mut engine, &mut world.engine);
+    world.add_target(&web_target(), Pods::new("web", 17, Duration::ZERO), None);
+    let policy = Policy { mode: Mode::Autoscale, depends_on: Vec::new(), ..policy() };
+    world.add_policy(&web(), Policy { max_replicas: Some(60), ..Arc::new(policy).as_ref().clone() });
+    world.truth(&web()).load = 13.0 * CAPACITY;
+    world.run(minutes(90));
+    let decision = world.decision(&web());
+    assert_eq!(decision.usual, None);
+    world.truth(&web()).load = 6.0 * CAPACITY;
+    world.run(minutes(1));
+    // 8 of 17: under half. 51 % would be none.
+    assert!(matches!(world.decision(&web()).doubts[..], [Doubt::UnusualFall { before: 17, .. }]));
+}
