@@ -144,7 +144,8 @@ impl History {
         self.now = self.measure(tick.min, now);
         self.follow(tick);
         if teaches {
-            let suspect = tick.falling.is_some();
+            // The onset itself is part of the fall, told or not.
+            let suspect = tick.falling.is_some() || self.usual(now).is_some_and(|usual| usual.unusual);
             let mut shares = Spans::default();
             for (span, share) in shares.0.iter_mut().enumerate() {
                 let peak = self.now.0[span];
