@@ -11,6 +11,7 @@ use floorkeeper_rig::{Cluster, HpaTiming, MetricsApis, Options, eventually};
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
 
@@ -85,7 +86,8 @@ impl Default for Witness {
 
 impl Witness {
     async fn watch(self, api: Api<Deployment>) {
-        let mut events = pin!(watcher(api, watcher::Config::default()));
+        // Without a pause between failures it would never let the test end when the API server is gone.
+        let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
         while let Some(event) = events.next().await {
             let (Ok(Event::Apply(web) | Event::InitApply(web)), count) =
                 (event, |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or_default())
