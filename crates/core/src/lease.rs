@@ -56,6 +56,15 @@ pub struct Claim {
     pub against: Option<Arc<str>>,
 }
 
+impl Claim {
+    /// What a store holds once this stands as `version`.
+    #[must_use]
+    pub fn accepted(&self, version: Arc<str>) -> Record {
+        let Self { holder, transitions, renewals, duration, against: _ } = self.clone();
+        Record { holder, transitions, renewals, duration, version }
+    }
+}
+
 /// How an [`Ask`] ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {

@@ -20,13 +20,7 @@ impl Store {
         }
         self.version += 1;
         let version: Arc<str> = self.version.to_string().into();
-        self.record = Some(Record {
-            holder: claim.holder.clone(),
-            transitions: claim.transitions,
-            renewals: claim.renewals,
-            duration: claim.duration,
-            version: Arc::clone(&version),
-        });
+        self.record = Some(claim.accepted(Arc::clone(&version)));
         Answer::Written(version)
     }
 }

@@ -58,13 +58,7 @@ impl Server {
             return Answer::Conflict;
         }
         let version = self.next("l");
-        self.lease = Some(Record {
-            holder: claim.holder.clone(),
-            transitions: claim.transitions,
-            renewals: claim.renewals,
-            duration: claim.duration,
-            version: Arc::clone(&version),
-        });
+        self.lease = Some(claim.accepted(Arc::clone(&version)));
         Answer::Written(version)
     }
 
