@@ -45,6 +45,8 @@ pub(crate) struct History {
     other_hours: bool,
     /// Nothing was known since then.
     blind_since: Option<Timestamp>,
+    /// Since the onset of an unusual fall: the spans that knew at its onset what it was a fall from.
+    suspect: Option<Spans<bool>>,
 }
 
 /// One look at a workload.
@@ -102,6 +104,7 @@ impl History {
             back_since: None,
             other_hours: true,
             blind_since: None,
+            suspect: None,
         }
     }
 
@@ -143,14 +146,17 @@ impl History {
         self.recent = tick.recent;
         self.now = self.measure(tick.min, now);
         self.follow(tick);
+        // The onset itself is part of the fall, told or not.
+        let suspect = tick.falling.is_some() || self.usual(now).is_some_and(|usual| usual.unusual);
+        let fresh = self.fresh(now);
+        // What was not known well at the onset, after a gap, is not learned from its end either.
+        self.suspect = suspect.then(|| self.suspect.unwrap_or(fresh));
         if teaches {
-            // The onset itself is part of the fall, told or not.
-            let suspect = tick.falling.is_some() || self.usual(now).is_some_and(|usual| usual.unusual);
+            let teaching = self.suspect.unwrap_or(fresh);
             let mut shares = Spans::default();
             for (span, share) in shares.0.iter_mut().enumerate() {
                 let peak = self.now.0[span];
-                let known = peak > 0.0 && (suspect || !self.peaks.is_stretched(span, now));
-                *share = known.then(|| (self.left(span) / peak).min(1.0));
+                *share = (peak > 0.0 && teaching.0[span]).then(|| (self.left(span) / peak).min(1.0));
             }
             self.days.teach(&shares, suspect);
             if passed {
@@ -206,7 +212,7 @@ impl History {
     pub(crate) fn forget_peaks(&mut self, now: Timestamp) {
         self.hour.doubtful = false;
         self.days.settle(now);
-        self.peaks.forget();
+        self.peaks.forget(now);
         self.now = Spans::default();
         self.other_hours = false;
     }
@@ -224,6 +230,15 @@ impl History {
         }
     }
 
+    /// The spans whose peaks are no older than they seem.
+    fn fresh(&self, now: Timestamp) -> Spans<bool> {
+        let mut fresh = Spans::default();
+        for (span, fresh) in fresh.0.iter_mut().enumerate() {
+            *fresh = !self.peaks.is_stretched(span, now);
+        }
+        fresh
+    }
+
     /// The need that a fall over this span is a fall to.
     fn left(&self, span: usize) -> f64 {
         if span == IN_SHORT { self.brief_now } else { self.recent }
@@ -231,8 +246,8 @@ impl History {
 
     /// The peaks that a fall would matter against; zero where it would not.
     fn measure(&self, min: u32, now: Timestamp) -> Spans<f64> {
-        let day = self.peaks.of(peaks::SPANS.len() - 1);
-        let matters = |peak: f64| whole(peak) > min.max(1) && peak >= day * QUIET;
+        let little = self.peaks.height(now) * QUIET;
+        let matters = |peak: f64| whole(peak) > min.max(1) && peak >= little;
         let mut found = Spans::default();
         for (span, place) in found.0.iter_mut().enumerate() {
             let peak = if span < peaks::SPANS.len() {

@@ -190,8 +190,10 @@ impl Days {
                 let low = if suspects >= REPEATED { day.lows[span].min(day.suspects[span]) } else { day.lows[span] };
                 insert(&mut lowest, low);
             }
+            // In the first week a day or two of other loads, a week-end, are not outvoted yet.
+            let rank = if self.count < A_WEEK { REPEATED - 1 } else { REPEATED };
             self.usual[span] =
-                lowest[REPEATED - 1].get().map(|share| share * if span == SPANS - 1 { SLACK_OF_DAYS } else { SLACK });
+                lowest[rank - 1].get().map(|share| share * if span == SPANS - 1 { SLACK_OF_DAYS } else { SLACK });
         }
     }
 
@@ -228,10 +230,16 @@ impl Days {
         })
     }
 
-    /// What an hour needs at least, to be compared with: a week ago it may have needed less than it usually does.
+    /// What an hour needs at least, to be compared with: a week ago it may have needed less than it usually does. Where
+    /// weeks are known but not this hour of them, it is like no other hour.
     fn hour_least(&self, hour: u64) -> Option<f64> {
         let usual = self.hour_need(hour)?;
-        Some(self.weeks_ago(1, hour).map_or(usual, |last| last.min(usual)))
+        let a_week_ago = u32::try_from(hour / 24).ok()?.saturating_sub(7);
+        let weeks_known = self.ring.iter().any(|day| day.counts() && day.number <= a_week_ago);
+        match self.weeks_ago(1, hour).or_else(|| self.weeks_ago(2, hour)) {
+            Some(then) => Some(then.min(usual)),
+            None => (!weeks_known).then_some(usual),
+        }
     }
 
     /// What the same hour needed so many weeks ago.
@@ -313,8 +321,10 @@ pub(super) const KEPT: usize = 15;
 /// A day counts when half of it is known.
 const KNOWN_OF_A_DAY: f32 = 720.0;
 
-/// The third worst of three is the mildest of them: few days are strict judges, more make it milder.
+/// With fewer, what is usual rests on too little.
 const ENOUGH: u32 = 3;
+
+const A_WEEK: u32 = 7;
 
 /// What so many days of two weeks showed is usual: a bad day alone sets nothing, nor do two.
 const REPEATED: usize = 3;
@@ -368,6 +378,7 @@ mod tests {
         let usual = |lows: &[f64]| taught(lows, &[]).usual(0).unwrap();
         assert!((usual(&[0.8, 0.1, 0.9, 0.7, 0.2, 0.6, 1.0]) - 0.42).abs() < 0.01);
         assert!((usual(&[0.8, 0.1, 0.9, 0.1, 0.1, 0.6, 1.0]) - 0.07).abs() < 0.01);
+        assert!((usual(&[0.8, 0.1, 0.5, 0.9]) - 0.35).abs() < 0.01, "in the first week the second worst");
         let two_weeks_ago = [&[0.1; 3][..], &[0.5; 14]].concat();
         assert!((usual(&two_weeks_ago) - 0.35).abs() < 0.01, "what is older than two weeks is forgotten");
     }

@@ -83,7 +83,9 @@ impl Past {
                     let (limit, unusual) = match history.usual(now) {
                         Some(usual) => (usual.limit, usual.unusual),
                         None => {
-                            let limit = history.peaks.of(peaks::HOUR) * share;
+                            // Live, it is the hour by the clock: nothing from before a gap.
+                            let known = !history.peaks.is_stretched(peaks::HOUR, now);
+                            let limit = if known { history.peaks.of(peaks::HOUR) * share } else { 0.0 };
                             (limit, tick.level < limit)
                         }
                     };

@@ -15,8 +15,8 @@ pub(super) struct Peaks {
     still: u64,
     /// For how long it stands still now.
     standing: u64,
-    /// When it last went on after it had stood still for long, of this clock.
-    went_on: Option<u64>,
+    /// When it last went on after it had stood still for too long for each span, of this clock.
+    went_on: [Option<u64>; SPANS.len()],
     /// Number of the newest bucket, of this clock.
     newest: u64,
     /// When the first value came, of this clock.
@@ -24,6 +24,8 @@ pub(super) struct Peaks {
     buckets: [f32; BUCKETS],
     /// The highest of the buckets that each span reaches.
     of: [f32; SPANS.len()],
+    /// The day's peak when it was last forgotten, and when that was, of this clock: how high days were.
+    forgotten: Option<(f32, u64)>,
 }
 
 impl Peaks {
@@ -31,11 +33,12 @@ impl Peaks {
         Self {
             still: 0,
             standing: 0,
-            went_on: None,
+            went_on: [None; SPANS.len()],
             newest: 0,
             first: None,
             buckets: [0.0; BUCKETS],
             of: [0.0; SPANS.len()],
+            forgotten: None,
         }
     }
 
@@ -48,8 +51,11 @@ impl Peaks {
 
     /// The clock goes on.
     pub(super) fn go_on(&mut self, now: Timestamp) {
-        if self.standing >= STILL_FOR_LONG {
-            self.went_on = Some(self.at(now));
+        let at = self.at(now);
+        for (span, went_on) in SPANS.iter().zip(&mut self.went_on) {
+            if self.standing >= stretches(*span) {
+                *went_on = Some(at);
+            }
         }
         self.standing = 0;
     }
@@ -57,8 +63,9 @@ impl Peaks {
     /// The span reaches over a time in which the clock stood still: its peak is older than it seems, and what is left of
     /// it says nothing of a usual day.
     pub(super) fn is_stretched(&self, span: usize, now: Timestamp) -> bool {
-        let reached = SPANS.get(span).map_or(0, |span| span.as_millis() as u64 + BUCKET_MS);
-        self.went_on.is_some_and(|went_on| self.at(now).saturating_sub(went_on) < reached)
+        let Some((span, went_on)) = SPANS.get(span).zip(self.went_on.get(span)) else { return false };
+        let reached = span.as_millis() as u64 + BUCKET_MS;
+        self.standing >= stretches(*span) || went_on.is_some_and(|went_on| self.at(now).saturating_sub(went_on) < reached)
     }
 
     pub(super) fn record(&mut self, now: Timestamp, value: f64) {
@@ -78,13 +85,21 @@ impl Peaks {
         f64::from(self.of[span])
     }
 
+    /// How high the last day was, forgotten or not: what is little is little beside it.
+    pub(super) fn height(&self, now: Timestamp) -> f64 {
+        let day = self.of[SPANS.len() - 1];
+        let before = self.forgotten.filter(|(_, at)| self.at(now).saturating_sub(*at) < DAY_MS);
+        f64::from(before.map_or(day, |(height, _)| day.max(height)))
+    }
+
     /// The longest span is known from its beginning.
     pub(super) fn covers_all(&self) -> bool {
         self.first.is_some_and(|first| (self.newest + 1).saturating_mul(BUCKET_MS).saturating_sub(first) >= DAY_MS)
     }
 
     /// No value counts any more, but the time has passed.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.forgotten = Some((round_up(self.height(now)), self.at(now)));
         self.buckets = [0.0; BUCKETS];
         self.of = [0.0; SPANS.len()];
     }
@@ -100,13 +115,15 @@ impl Peaks {
     }
 
     pub(super) fn rescale(&mut self, factor: f64) {
-        for value in self.buckets.iter_mut().chain(&mut self.of) {
+        let forgotten = self.forgotten.iter_mut().map(|(height, _)| height);
+        for value in self.buckets.iter_mut().chain(&mut self.of).chain(forgotten) {
             *value = round_up(f64::from(*value) * factor);
         }
     }
 
+    /// It stands still for whole buckets: a day after an outage is looked at in the same ones as any other day.
     fn at(&self, now: Timestamp) -> u64 {
-        now.0.saturating_sub(self.still)
+        now.0.saturating_sub(self.still - self.still % BUCKET_MS)
     }
 
     fn advance(&mut self, bucket: u64) {
@@ -143,8 +160,10 @@ const DAY_MS: u64 = 86_400_000;
 /// A peak is remembered for its span and at most so much longer.
 const BUCKET_MS: u64 = 600_000;
 
-/// A tick or two that were missed stretch nothing.
-const STILL_FOR_LONG: u64 = 1_800_000;
+/// A tick or two that were missed stretch nothing; nor does a twelfth of a span.
+fn stretches(span: Duration) -> u64 {
+    (span.as_millis() as u64 / 12).max(BUCKET_MS)
+}
 
 /// A day's, and the one that is being filled.
 const BUCKETS: usize = 145;
@@ -193,10 +212,11 @@ mod tests {
         let mut peaks = Peaks::new();
         peaks.record(minute(0), 9.0);
         peaks.record(minute(1500), 3.0);
-        peaks.forget();
+        peaks.forget(minute(1500));
         assert!(peaks.covers_all());
         assert_eq!(peaks.of(5), 0.0);
         peaks.raise(2.0);
         assert_eq!(peaks.of(0), 2.0);
+        assert_eq!([1500, 2939, 2940].map(|n| peaks.height(minute(n))), [3.0, 3.0, 2.0]);
     }
 }

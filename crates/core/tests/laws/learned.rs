@@ -70,6 +70,29 @@ fn past_days(learned: &Learned) -> Vec<LearnedDay> {
     learned.days.iter().filter(|day| day.day < today).cloned().collect()
 }
 
+/// The deepest fall of each span but those of so many days, whatever they were taken for.
+fn deepest(learned: &Learned, but: usize) -> Vec<f64> {
+    let days = past_days(learned);
+    let of = |day: &LearnedDay, span: usize| day.lows[span].into_iter().chain(day.suspects[span]).reduce(f64::min);
+    (0..days[0].lows.len())
+        .map(|span| {
+            let mut lows: Vec<f64> = days.iter().filter_map(|day| of(day, span)).collect();
+            lows.sort_by(f64::total_cmp);
+            lows.get(but).copied().unwrap_or(1.0)
+        })
+        .collect()
+}
+
+fn deepest_of_all(learned: &Learned) -> Vec<f64> {
+    deepest(learned, 0)
+}
+
+/// The deepest fall of each span that was taken for an ordinary one.
+fn ordinary(learned: &Learned) -> Vec<f64> {
+    let days = learned.days.iter().map(|day| LearnedDay { suspects: Default::default(), ..day.clone() });
+    deepest_of_all(&Learned { days: days.collect(), ..learned.clone() })
+}
+
 fn limit(usual: Option<Usual>) -> f64 {
     usual.unwrap().limit
 }
@@ -81,15 +104,74 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
+    fn an_outage_never_teaches(
+        days in days(),
+        begins in 5 * 24 * 60_u64..12 * 24 * 60,
+        lasts in 30_u64..420,
+        left in 0.0_f64..0.1,
+    ) {
+        // A milder one, at night, may pass for usual: then it counts as a day, and the next law bounds what a day can do.
+        let policy = policy();
+        let from = NOON.minus(Duration::from_secs(14 * 86_400)).plus(minutes(begins));
+        let outage = |at: Timestamp| at >= from && at < from.plus(minutes(lasts));
+        let (without, _) = taught(&policy, |at| Some(days.at(at)));
+        let (with, _) = taught(&policy, |at| Some(days.at(at) * if outage(at) { left } else { 1.0 }));
+        let deepest = deepest_of_all(&without);
+        for (span, (with, without)) in ordinary(&with).into_iter().zip(deepest).enumerate() {
+            prop_assert!(with >= without - ROUNDING, "span {span}: {with} is ordinary after an outage, {without} was the deepest");
+        }
+    }
+
+    #[test]
     fn a_gap_never_teaches(days in days(), begins in 0_u64..13 * 24 * 60, lasts in 5_u64..1500) {
         let policy = policy();
         let from = NOON.minus(Duration::from_secs(14 * 86_400)).plus(minutes(begins));
         let gap = |at: Timestamp| at >= from && at < from.plus(minutes(lasts));
-        let (_, without) = taught(&policy, |at| Some(days.at(at)));
-        let (_, with) = taught(&policy, |at| (!gap(at)).then(|| days.at(at)));
-        let (without, with) = (limit(without), with.map(|usual| usual.limit));
-        // A gap in the last day leaves the peaks unknown: then nothing is said at all.
-        prop_assert!(with.is_none_or(|with| with >= without * (1.0 - ROUNDING)), "{with:?} with a gap, {without} without");
+        let (without, _) = taught(&policy, |at| Some(days.at(at)));
+        let (with, _) = taught(&policy, |at| (!gap(at)).then(|| days.at(at)));
+        for (span, (with, without)) in ordinary(&with).into_iter().zip(deepest_of_all(&without)).enumerate() {
+            prop_assert!(with >= without - ROUNDING, "span {span}: {with} with a gap, {without} without");
+        }
+    }
+
+    #[test]
+    fn quiet_hours_never_teach(days in days(), noise in prop::collection::vec(0.0_f64..1.0, 7..90)) {
+        let policy = policy();
+        // A day of two levels, with slopes of two hours; from 23 to 4 h any noise under a tenth of the day's peak.
+        let shape = |at: Timestamp| {
+            let hour = (at.0 % DAY) as f64 / 3_600_000.0;
+            let slope = ((hour - 5.0) / 2.0).clamp(0.0, 1.0).min(((20.0 - hour) / 2.0).clamp(0.0, 1.0));
+            days.peak * (0.09 + 0.91 * slope)
+        };
+        let quiet = |at: Timestamp| !(4..23).contains(&(at.0 % DAY / 3_600_000));
+        let (steady, _) = taught(&policy, |at| Some(shape(at)));
+        let (noisy, _) = taught(&policy, |at| {
+            Some(if quiet(at) { shape(at) * noise[(at.0 / STEP) as usize % noise.len()] } else { shape(at) })
+        });
+        // Over the spans that see no more than the quiet hours: half an hour, an hour, ten minutes.
+        let (steady, noisy) = (deepest_of_all(&steady), ordinary(&noisy));
+        for span in [0, 1, 6] {
+            let (steady, noisy) = (steady[span], noisy[span]);
+            prop_assert!(noisy >= steady - ROUNDING, "span {span}: {noisy} after noisy nights, {steady} without");
+        }
+    }
+
+    #[test]
+    fn one_bad_day_or_two_set_nothing_and_three_do(days in days(), hour in 8_u64..15, left in 0.0_f64..0.2) {
+        let policy = policy();
+        let bad = |at: Timestamp, many: u64| {
+            // The days before yesterday, at the same hour.
+            let ago = (NOON.0 / DAY - at.0 / DAY).saturating_sub(1);
+            (1..=many).contains(&ago) && at.0 % DAY / 3_600_000 == hour
+        };
+        let with = |many: u64| taught(&policy, |at| Some(days.at(at) * if bad(at, many) { left } else { 1.0 }));
+        let ((none, limit_of_none), (two, _), (six, limit_of_six)) = (with(0), with(2), with(6));
+        // Whatever they are taken for, what they showed is never the measure.
+        for (span, (none, two)) in deepest_of_all(&none).into_iter().zip(deepest(&two, 2)).enumerate() {
+            prop_assert!(two >= none - ROUNDING, "span {span}: {two} with two bad days, {none} is the deepest without");
+        }
+        prop_assert!(limit(limit_of_six) < limit(limit_of_none), "six bad days are usual by now");
+        prop_assert!(deepest(&six, 2)[0] < deepest_of_all(&none)[0]);
     }
 }
 
