@@ -50,6 +50,7 @@ async fn every_rule_on_a_real_api_server() {
     scalers::a_minimum_below_the_floor_is_warned_of(&cluster).await.context("minimum").unwrap();
     scalers::a_maximum_below_our_minimum_takes_it_along(&cluster).await.context("maximum").unwrap();
     own_kinds::tables_are_closed_to_all_others(&cluster).await.context("tables").unwrap();
+    own_kinds::histories_are_floorkeeper_s(&cluster).await.context("histories").unwrap();
     own_kinds::an_override_lasts_seven_days_at_most(&cluster).await.context("until").unwrap();
     own_kinds::nothing_stands_in_the_way_when_it_is_broken(&cluster).await.context("Ignore").unwrap();
     other_kinds::argo_rollouts_by_the_manual_s_patch(&cluster).await.context("Rollouts").unwrap();

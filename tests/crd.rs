@@ -96,7 +96,7 @@ async fn create_again(api: &Api<DynamicObject>, table: &Value) -> Result<()> {
 async fn explain_is_a_manual_and_nothing_warns() -> Result<()> {
     let cluster = Cluster::start(Options::api_only()).await?;
     let crds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-    for name in ["scalingpolicies", "metricsources", "flooroverrides", "floortables"] {
+    for name in ["scalingpolicies", "metricsources", "flooroverrides", "floortables", "demandhistories"] {
         let file = crds.join(format!("{name}.yaml")).display().to_string();
         let output = cluster.kubectl_output(&["apply", "--server-side", "-f", &file].map(str::to_owned)).await?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -117,7 +117,7 @@ async fn explain_is_a_manual_and_nothing_warns() -> Result<()> {
         ensure!(manual.contains(&words), "the manual lacks {words:?}:\n{manual}");
     }
     // Every field of every kind has a text.
-    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable"] {
+    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable", "DemandHistory"] {
         let mut silent = Vec::new();
         silent_fields(&kinds::schema(kind)["properties"]["spec"], "spec", &mut silent);
         ensure!(silent.is_empty(), "{kind}: no text for {silent:?}");
@@ -179,7 +179,7 @@ async fn installed() -> Result<Cluster> {
     let crds: Vec<String> =
         floorkeeper::cli::crds::files()?.into_iter().map(|(_, yaml)| format!("---\n{yaml}")).collect();
     cluster.apply(&crds.concat()).await?;
-    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable"] {
+    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable", "DemandHistory"] {
         let api = api_of(&cluster, &json!({"kind": kind}));
         eventually(kind, BOUND, || async { api.list(&Default::default()).await }).await?;
     }

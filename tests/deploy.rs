@@ -96,6 +96,8 @@ async fn each_may_do_what_is_theirs_and_no_more() -> Result<()> {
         ("eddie", "create", "scalingpolicies.floorkeeper.dev", shop, "yes"),
         ("eddie", "create", "flooroverrides.floorkeeper.dev", shop, "no"),
         ("eddie", "patch", "floortables.floorkeeper.dev", shop, "no"),
+        ("vera", "get", "demandhistories.floorkeeper.dev", shop, "yes"),
+        ("eddie", "patch", "demandhistories.floorkeeper.dev", shop, "no"),
         ("eddie", "patch", "scalingpolicies.floorkeeper.dev/status", shop, "no"),
         ("olga", "create", "flooroverrides.floorkeeper.dev", shop, "yes"),
         ("olga", "patch", "flooroverrides.floorkeeper.dev", shop, "no"),

@@ -5,12 +5,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use super::{FloorOverride, FloorTable, MetricSource, ScalingPolicy};
+use super::{DemandHistory, FloorOverride, FloorTable, MetricSource, ScalingPolicy};
 
 /// Every kind's definition, in the order in which they are installed.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![ScalingPolicy::crd(), MetricSource::crd(), FloorOverride::crd(), FloorTable::crd()];
+    let mut crds =
+        vec![ScalingPolicy::crd(), MetricSource::crd(), FloorOverride::crd(), FloorTable::crd(), DemandHistory::crd()];
     for schema in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions).filter_map(|version| version.schema.as_mut()) {
         schema.open_api_v3_schema.iter_mut().for_each(tidy);
     }

@@ -10,6 +10,7 @@
 
 pub mod conditions;
 mod definitions;
+mod demand_history;
 mod distrust;
 mod floor_override;
 mod floor_table;
@@ -24,6 +25,7 @@ pub(crate) mod span;
 pub(crate) mod text;
 
 pub use definitions::crds;
+pub use demand_history::{DemandHistory, DemandHistorySpec, HistoryDay, Known, Reckoning};
 pub use distrust::{Distrust, ErrorsSpec, UnusualFallSpec};
 pub use floor_override::{FloorOverride, FloorOverrideSpec, FloorOverrideStatus, OverrideAction, OverrideState};
 pub use floor_table::{FloorRow, FloorTable, FloorTableSpec, Moment, RowOnset, RowStep, TABLE_NAME};

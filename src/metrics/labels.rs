@@ -14,6 +14,7 @@ pub enum What {
     Bounds,
     OwnHpa,
     Status,
+    History,
 }
 
 /// How a write ended.
@@ -96,6 +97,7 @@ impl ByWhat {
             What::Bounds => "Bounds",
             What::OwnHpa => "OwnHpa",
             What::Status => "Status",
+            What::History => "History",
         };
         Self { name: "what", word }
     }

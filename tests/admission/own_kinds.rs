@@ -36,6 +36,25 @@ pub(crate) async fn tables_are_closed_to_all_others(cluster: &Cluster) -> Result
     Ok(())
 }
 
+pub(crate) async fn histories_are_floorkeeper_s(cluster: &Cluster) -> Result<()> {
+    let town = Town::open(cluster, "histories", None).await?;
+    let spec =
+        json!({"reckonedBy": [], "until": "2024-03-05T01:36:00Z", "known": {"days": 0}, "spans": "1h", "days": []});
+    let history = json!({"apiVersion": "floorkeeper.dev/v1alpha1", "kind": "DemandHistory", "metadata": {"name": "web"},
+        "spec": spec});
+    let said = town.apply(&history, &[], &[]).await?;
+    assert!(!said.done && said.aloud.contains("written by floorkeeper alone"), "{said:?}");
+    let said = town.apply(&history, &[], &FLOORKEEPER).await?;
+    assert!(said.done, "{}", said.aloud);
+    let edit = ["patch", "demandhistory/web", "--type=merge", r#"--patch={"spec":{"known":{"days":14}}}"#];
+    let said = town.kubectl(&edit, &[]).await?;
+    assert!(!said.done && said.aloud.contains("delete this one"), "{said:?}");
+    // To forget is allowed.
+    let said = town.kubectl(&["delete", "demandhistory/web"], &[]).await?;
+    assert!(said.done, "{}", said.aloud);
+    Ok(())
+}
+
 pub(crate) async fn an_override_lasts_seven_days_at_most(cluster: &Cluster) -> Result<()> {
     let town = Town::open(cluster, "until", None).await?;
     let at = |hours: i64| {

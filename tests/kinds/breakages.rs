@@ -19,7 +19,7 @@ pub(crate) struct Breakage {
 /// One for each bound and rule in the specs of all kinds. Those without a known breakage come second.
 pub(crate) fn breakages() -> (Vec<Breakage>, Vec<String>) {
     let (mut broken, mut unknown) = (Vec::new(), Vec::new());
-    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable"] {
+    for kind in ["ScalingPolicy", "MetricSource", "FloorOverride", "FloorTable", "DemandHistory"] {
         let bases: Vec<Value> = bases().into_iter().filter(|base| base["kind"] == kind).collect();
         let schema = schema(kind);
         rules::of(&schema, kind, "", &bases, &mut broken, &mut unknown);

@@ -201,6 +201,10 @@ impl Workload {
     pub(crate) fn look_back(&mut self, place: usize, samples: &[Sample], now: Timestamp) {
         let (policy, min) = (Arc::clone(&self.policy), self.bounds().0);
         let Some(signal) = policy.signals.get(place) else { return };
+        if place == 0 {
+            // Told from the first signal on: what an edit left half told is of no use.
+            self.past = None;
+        }
         let past = self.past.get_or_insert_with(|| Box::new(Past::before(now)));
         past.tell(place, signal::levels(samples, signal, &policy, now));
         if past.is_whole(policy.signals.len()) {

@@ -196,6 +196,7 @@ fn plain(path: &str) -> Result<axum::http::Request<Vec<u8>>, kube::core::request
 const NEEDED: &[(&str, &str, &str, &str, &str)] = &[
     ("watch ScalingPolicies", "watch", "floorkeeper.dev", "scalingpolicies", ""),
     ("write FloorTables", "patch", "floorkeeper.dev", "floortables", ""),
+    ("write DemandHistories", "patch", "floorkeeper.dev", "demandhistories", ""),
     ("write the status of ScalingPolicies", "patch", "floorkeeper.dev", "scalingpolicies", "status"),
     ("watch HPAs", "watch", "autoscaling", "horizontalpodautoscalers", ""),
     ("write minReplicas of HPAs", "patch", "autoscaling", "horizontalpodautoscalers", ""),

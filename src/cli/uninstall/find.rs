@@ -113,12 +113,13 @@ const ADMISSION: [(&str, &str); 4] = [
 ];
 
 /// deploy/admission, for where its labels were lost on the way.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "floorkeeper-floor",
     "floorkeeper-floor-warn",
     "floorkeeper-notice",
     "floorkeeper-clamped",
     "floorkeeper-tables",
+    "floorkeeper-histories",
     "floorkeeper-overrides",
     "floorkeeper-hpa-minimum",
     "floorkeeper-scaledobject-minimum",

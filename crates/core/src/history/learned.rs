@@ -30,6 +30,11 @@ pub struct LearnedDay {
     pub doubtful: u32,
 }
 
+impl LearnedDay {
+    /// What each place of `lows` and `suspects` is measured over, as it is stored: a name never changes its meaning.
+    pub const SPANS: [&'static str; SPANS] = ["30m", "1h", "3h", "6h", "12h", "24h", "10m", "otherDays"];
+}
+
 impl History {
     /// What is learned, to be stored.
     pub(crate) fn learned(&self, reckoned_by: Vec<f64>) -> Learned {
