@@ -113,9 +113,12 @@ impl History {
         let now = tick.now;
         let (last, was_known) = self.last.unwrap_or((now, false));
         if now < last {
-            // The clock went back: what is learned stays, what is measured from begins anew.
-            self.last = None;
-            self.peaks = Peaks::new();
+            // The clock went back: what is learned stays. A little, and it is waited for; more, and what is measured from
+            // begins anew.
+            if last.since(now) > A_LITTLE {
+                self.last = None;
+                self.peaks = Peaks::new();
+            }
             return;
         }
         let step = now.since(last);
@@ -321,6 +324,9 @@ const FOLLOWED: Duration = Duration::from_secs(300);
 
 /// Before it is learned how far load may be under what other days needed, so much of it is the same again.
 const REACHED: f64 = 0.5;
+
+/// A clock that is set right, and a past that is told up to now, are off by less.
+const A_LITTLE: Duration = Duration::from_secs(3600);
 
 const HOUR_MS: u64 = 3_600_000;
 

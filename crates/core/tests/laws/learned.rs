@@ -46,8 +46,8 @@ fn days() -> impl Strategy<Value = Days> {
         .prop_map(|(peak, night, wobble, weekend, seed)| Days { peak, night, wobble, weekend, seed })
 }
 
-/// An engine that was told two weeks of the past that end at noon, and what it says then.
-fn taught(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> (Learned, Option<Usual>) {
+/// An engine that was told two weeks of the past that end at noon.
+fn told(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> World {
     let mut world = World::new();
     world.now = NOON;
     world.add_target(&web_target(), Pods::new("web", 40, Duration::ZERO), None);
@@ -60,6 +60,12 @@ fn taught(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> (Learned,
     if let Some(load) = load(NOON.minus(Duration::from_millis(STEP))) {
         world.truth(&web()).load = load * CAPACITY;
     }
+    world
+}
+
+/// What it has learned, and what it says a window later.
+fn taught(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> (Learned, Option<Usual>) {
+    let mut world = told(policy, load);
     world.run(policy.window + minutes(1));
     (world.engine.learned(&web()).unwrap(), world.decision(&web()).usual)
 }
@@ -298,6 +304,20 @@ proptest! {
             prop_assert!((first - second).abs() <= 1, "{first} and {second} after {n} ticks");
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_set_right_forgets_nothing() {
+    let policy = policy();
+    let days = Days { peak: 20.0, night: 0.3, wobble: 0.02, weekend: 0.7, seed: 1 };
+    // A past that is told up to now, by a source whose clock is ahead; and a clock that goes back by an hour, twice.
+    let mut world = told(&policy, |at| Some(days.at(at)));
+    world.now = NOON.minus(minutes(20));
+    world.run(minutes(40));
+    assert!(world.decision(&web()).usual.is_some());
+    world.now = world.now.minus(minutes(59));
+    world.run(minutes(80));
+    assert!(world.decision(&web()).usual.is_some());
 }
 
 #[test]
