@@ -122,7 +122,6 @@ impl History {
             return;
         }
         let step = now.since(last);
-        let teaches = tick.known && tick.calm;
         let passed = tick.known && was_known && step <= tick.gap;
         self.last = Some((now, tick.known));
         if tick.known {
@@ -154,7 +153,7 @@ impl History {
         let fresh = self.fresh(now);
         // What was not known well at the onset, after a gap, is not learned from its end either.
         self.suspect = suspect.then(|| self.suspect.unwrap_or(fresh));
-        if teaches {
+        if tick.calm {
             let teaching = self.suspect.unwrap_or(fresh);
             let mut shares = Spans::default();
             for (span, share) in shares.0.iter_mut().enumerate() {

@@ -1,7 +1,8 @@
 //! Each law is seen to fail when the code is broken on purpose.
 //!
 //! Always: every breakage still finds the text that it breaks. With `BREAKAGES` in the environment, those whose law begins
-//! so (`L` is all of them) are applied to a copy of this crate, and the test of the law must fail there (some minutes):
+//! so (`L`: the laws of a decision, `learning`: those of what is learned) are applied to a copy of this crate, and the test
+//! of the law must fail there (some minutes):
 //!
 //! ```text
 //! BREAKAGES=L cargo test -p floorkeeper-core --test breakages
@@ -143,6 +144,69 @@ const BREAKAGES: &[Breakage] = &[
         to: "raw.max(at_once.min(twice))",
         noticed_by: "one_bad_sample::a_spike_of_one_tick_at_most_doubles",
     },
+    Breakage {
+        law: "learning: an outage teaches what is usual",
+        file: "history.rs",
+        from: "let suspect = tick.falling.is_some() || self.usual(now).is_some_and(|usual| usual.unusual);",
+        to: "let suspect = false;",
+        noticed_by: "learned::an_outage_never_teaches",
+    },
+    Breakage {
+        law: "learning: missing is zero",
+        file: "history/past.rs",
+        from: "let known = self.heard[window.clone()].iter().all(|&heard| heard == signals);",
+        to: "let known = signals > 0;",
+        noticed_by: "learned::a_gap_never_teaches",
+    },
+    Breakage {
+        law: "learning: noise at night teaches",
+        file: "history.rs",
+        from: "let little = self.peaks.height(now) * QUIET;",
+        to: "let little = self.peaks.height(now) * QUIET / 100.0;",
+        noticed_by: "learned::quiet_hours_never_teach",
+    },
+    Breakage {
+        law: "learning: one bad day sets what is usual",
+        file: "history/days.rs",
+        from: "let rank = if self.count < A_WEEK { REPEATED - 1 } else { REPEATED };",
+        to: "let rank = 1;",
+        noticed_by: "learned::one_bad_day_or_two_set_nothing_and_three_do",
+    },
+    Breakage {
+        law: "learning: what is learned meanwhile ends a fall",
+        file: "doubts/fall.rs",
+        from: "        if facts.unknown.is_none() && facts.level >= limit(facts, fall) {",
+        to: "        if facts.usual.is_some() {",
+        noticed_by: "learned::learning_never_lowers_a_floor_that_is_held",
+    },
+    Breakage {
+        law: "learning: who sees nothing learns that there is nothing",
+        file: "history.rs",
+        from: "        if !tick.known {\n            return;\n        }\n",
+        to: "",
+        noticed_by: "learned::blind_ticks_teach_nothing_to_nobody",
+    },
+    Breakage {
+        law: "learning: what was stored is not read",
+        file: "history/learned.rs",
+        from: "if place.number < day.day {",
+        to: "if place.number > day.day {",
+        noticed_by: "learned::a_restart_with_stored_history_changes_nothing",
+    },
+    Breakage {
+        law: "learning: a clock that is set right begins anew",
+        file: "history.rs",
+        from: "if last.since(now) > A_LITTLE {",
+        to: "if last.since(now) > Duration::ZERO {",
+        noticed_by: "learned::a_clock_that_is_set_right_forgets_nothing",
+    },
+    Breakage {
+        law: "learning: nothing learned passes for something",
+        file: "history.rs",
+        from: "if !self.days.enough() || !self.peaks.covers_all() {",
+        to: "if self.days.enough() {",
+        noticed_by: "learned::without_history_the_constant_rule_holds",
+    },
 ];
 
 #[test]
@@ -156,7 +220,7 @@ fn every_breakage_finds_what_it_breaks() {
 
 #[test]
 fn every_law_has_one() {
-    for law in ["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9", "L10"] {
+    for law in ["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9", "L10", "learning"] {
         assert!(BREAKAGES.iter().any(|breakage| breakage.law.starts_with(&format!("{law}:"))), "{law}");
     }
 }

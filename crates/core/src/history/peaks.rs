@@ -65,7 +65,8 @@ impl Peaks {
     pub(super) fn is_stretched(&self, span: usize, now: Timestamp) -> bool {
         let Some((span, went_on)) = SPANS.get(span).zip(self.went_on.get(span)) else { return false };
         let reached = span.as_millis() as u64 + BUCKET_MS;
-        self.standing >= stretches(*span) || went_on.is_some_and(|went_on| self.at(now).saturating_sub(went_on) < reached)
+        self.standing >= stretches(*span)
+            || went_on.is_some_and(|went_on| self.at(now).saturating_sub(went_on) < reached)
     }
 
     pub(super) fn record(&mut self, now: Timestamp, value: f64) {
