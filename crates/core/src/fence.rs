@@ -87,4 +87,14 @@ mod tests {
         assert_eq!(left, [(target("a"), row(8, 9, 5)), (target("d"), row(3, 2, 1))]);
         assert_eq!(fence(&stored[0].1, &left[0].1), Ok(()));
     }
+
+    #[test]
+    fn a_raise_says_what_it_knows_and_keeps_what_stands() {
+        let web = TargetKey::new("shop", "deployments.apps", "web");
+        let policy = |name: &str, row: Standing| Standing { policy: name.into(), ..row };
+        let stands = Standing { released: true, reason: "old".into(), ..policy("web", row(6, 3, 4)) };
+        let newer = Standing { reason: "new".into(), observed_at: Timestamp(9), ..policy("other", row(8, 5, 1)) };
+        let left = raises(&[(web.clone(), newer.clone())], &[(web.clone(), stands)]);
+        assert_eq!(left, [(web, Standing { seq: 5, ..policy("web", newer) })]);
+    }
 }

@@ -50,3 +50,18 @@ impl fmt::Display for TargetKey {
         write!(f, "{}/{}/{}", self.namespace, self.resource, self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_as_kubectl_writes_them() {
+        let target = TargetKey::new("shop", "deployments.apps", "web");
+        assert_eq!(
+            (target.row(), target.to_string()),
+            ("deployments.apps/web".into(), "shop/deployments.apps/web".into())
+        );
+        assert_eq!(PolicyKey::new("shop", "web").to_string(), "shop/web");
+    }
+}

@@ -20,6 +20,7 @@ mod restart;
 mod slow_and_proven;
 mod story;
 mod timelines;
+mod told_in_any_order;
 mod true_zero;
 mod up_is_free;
 mod world;

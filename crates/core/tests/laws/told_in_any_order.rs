@@ -1,0 +1,166 @@
+//! The order in which things are told, and what is told twice or forgotten, decides nothing.
+
+use std::time::Duration;
+
+use floorkeeper_core::{Doubt, Event, Guard, Mode, Notice, Policy, PolicyKey, Problem, Standing, TargetKey};
+
+use crate::world::World;
+use crate::world::cluster::{Hpa, Pods};
+use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
+
+/// A second policy on the same target.
+fn other() -> PolicyKey {
+    PolicyKey::new("shop", "another")
+}
+
+/// Two policies of one target, `other` a minute younger, with the floors of both.
+fn two(loads: (f64, f64), edit: impl Fn(&mut Policy)) -> World {
+    let mut world = World::new();
+    world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), Some(Hpa::new(3, 100, Duration::ZERO)));
+    let older = Policy { depends_on: Vec::new(), ..policy() };
+    let mut younger = Policy { created: older.created.plus(minutes(1)), ..older.clone() };
+    edit(&mut younger);
+    world.add_policy(&web(), older);
+    world.add_policy(&other(), younger);
+    world.truth(&web()).load = loads.0 * CAPACITY;
+    world.truth(&other()).load = loads.1 * CAPACITY;
+    world.run(minutes(90));
+    world
+}
+
+#[test]
+fn the_owner_follows_a_younger_floor_at_once() {
+    let mut world = two((8.0, 8.0), |_| {});
+    world.truth(&other()).load = 12.0 * CAPACITY;
+    world.tick();
+    assert_eq!((world.decision(&web()).floor, world.decision(&web()).guard), (15, Guard::Peer));
+    assert_eq!(world.decision(&other()).problem, Some(Problem::NotOwner));
+}
+
+#[test]
+fn of_two_as_old_the_first_name_owns() {
+    // "another" comes before "web".
+    let world = two((8.0, 12.0), |younger| younger.created = policy().created);
+    assert_eq!(world.decision(&web()).problem, Some(Problem::NotOwner));
+    assert_eq!(world.decision(&other()).problem, None);
+}
+
+#[test]
+fn one_that_observes_owns_nothing_and_asks_for_nothing() {
+    let world = two((8.0, 30.0), |younger| {
+        younger.mode = Mode::Observe;
+        younger.created = policy().created.minus(minutes(1));
+    });
+    assert_eq!((world.decision(&web()).problem, world.decision(&web()).floor), (None, 10));
+}
+
+#[test]
+fn a_scaler_that_was_seen_before_its_policy_is_known() {
+    let mut world = World::new();
+    world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), Some(Hpa::new(3, 100, Duration::ZERO)));
+    let spec = Policy { depends_on: Vec::new(), ..policy() };
+    world.engine.observe(Event::Policy(web(), spec.clone().into()), world.now);
+    world.tell_all_targets();
+    // The policy moves to another target and back: nobody tells of the scaler again.
+    world.engine.observe(Event::PolicyGone(web()), world.now);
+    world.engine.observe(Event::Policy(web(), spec.into()), world.now);
+    world.settle();
+    assert_eq!(world.decision(&web()).problem, None);
+}
+
+#[test]
+fn what_nobody_names_any_more_is_forgotten() {
+    let database = TargetKey::new("shop", "statefulsets.apps", "database");
+    let mut world = World::new();
+    world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), Some(Hpa::new(3, 100, Duration::ZERO)));
+    let spec = Policy { depends_on: vec![database.clone()], ..policy() };
+    world.add_policy(&web(), spec.clone());
+    world.engine.observe(Event::Target(database.clone(), None), world.now);
+    world.truth(&web()).load = 13.0 * CAPACITY;
+    let fails =
+        |world: &World| world.decision(&web()).doubts.iter().any(|doubt| matches!(doubt, Doubt::Dependency { .. }));
+    world.tick();
+    assert!(fails(&world), "it is gone");
+    world.edit_policy(&web(), |policy| policy.depends_on.clear());
+    world.edit_policy(&web(), |policy| policy.depends_on = vec![database.clone()]);
+    world.tick();
+    assert!(!fails(&world), "what was known of it is old: it is asked for again");
+    // One of two that name it is enough to remember it.
+    world.engine.observe(Event::Target(database.clone(), None), world.now);
+    world.add_policy(&other(), Policy { mode: Mode::Observe, ..spec });
+    world.edit_policy(&web(), |policy| policy.depends_on.clear());
+    world.edit_policy(&web(), |policy| policy.depends_on = vec![database.clone()]);
+    world.tick();
+    assert!(fails(&world), "the other one names it still");
+    assert!(world.decision(&web()).problem.is_none(), "the target itself is named by two");
+}
+
+#[test]
+fn each_namespace_has_its_own_table() {
+    let mut world = World::new();
+    let named =
+        |namespace: &str| (PolicyKey::new(namespace, "web"), TargetKey::new(namespace, "deployments.apps", "web"));
+    let fleet = ["a", "b"].map(named);
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    // Somebody of a later epoch has written the second one's row.
+    let target = &fleet[1].1;
+    let row = Standing { epoch: 7, ..world.store.row(target).unwrap().clone() };
+    world.engine.observe(Event::Table { namespace: "b".into(), rows: vec![(target.clone(), row)] }, world.now);
+    for (key, _) in &fleet {
+        world.truth(key).load = 10.0 * CAPACITY;
+    }
+    world.run(minutes(60));
+    let floors = fleet.each_ref().map(|(key, _)| world.decision(key).floor);
+    assert_eq!(floors, [13, 17], "only the second one may not be lowered");
+}
+
+#[test]
+fn a_vote_is_taken_back_when_its_fall_is_over() {
+    let mut world = World::new();
+    let fleet: Vec<_> = (0..6)
+        .map(|n| {
+            let namespace = format!("shop-{n}");
+            (PolicyKey::new(&namespace, "web"), TargetKey::new(&namespace, "deployments.apps", "web"))
+        })
+        .collect();
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    for (key, _) in &fleet {
+        world.truth(key).load = 0.0;
+        world.run(minutes(3));
+        assert!(!world.decision(key).doubts.is_empty(), "{key} falls");
+        world.truth(key).load = 13.0 * CAPACITY;
+        world.run(minutes(3));
+    }
+    assert!(!world.notices.iter().any(|(_, _, notice)| matches!(notice, Notice::BrakeBegan { .. })));
+}
+
+#[test]
+fn a_row_that_has_vanished_is_no_past() {
+    let mut world = World::new();
+    world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), Some(Hpa::new(3, 100, Duration::ZERO)));
+    let spec = Policy { depends_on: Vec::new(), ..policy() };
+    world.add_policy(&web(), spec.clone());
+    world.truth(&web()).load = 13.0 * CAPACITY;
+    world.run(minutes(90));
+    assert_eq!(world.store.floor(&web_target()), Some(17));
+    world.remove_policy(&web());
+    world.advance(minutes(11));
+    world.settle();
+    assert_eq!(world.store.row(&web_target()), None);
+    world.foreign_scale(&web_target(), 5);
+    // The table is not told of again: what the engine keeps of it is what it wrote.
+    world.engine.observe(Event::Policy(web(), spec.into()), world.now);
+    world.tell_all_targets();
+    world.settle();
+    assert_eq!(world.decision(&web()).floor, 5);
+}
