@@ -18,7 +18,7 @@ pub(crate) struct Brakes {
 
 #[derive(Clone, Debug, Default)]
 struct Source {
-    /// Policies that read the source, by namespace, and how many of them are in an unusual fall.
+    /// Policies that read the source, by namespace, and how many of them have a vote that is not spent.
     namespaces: HashMap<Arc<str>, Namespace>,
     falling_namespaces: u32,
     tripped: Option<BrakeHold>,
@@ -80,8 +80,8 @@ impl Brakes {
         }
     }
 
-    /// Counts the votes on one source. A brake, once tripped, holds for `hold_for`, then needs new votes: the falls that
-    /// tripped it have had their own hold by then.
+    /// Counts the votes on one source. A brake, once tripped, holds for `hold_for`, then needs new votes: those that
+    /// tripped it are spent, their falls have had their own hold by then.
     pub(crate) fn look(&mut self, source: &Arc<str>, hold_for: Duration, now: Timestamp) -> Trip {
         let Some(entry) = self.sources.get_mut(source) else { return Trip::Unchanged };
         if let Some(tripped) = entry.tripped {
@@ -98,6 +98,8 @@ impl Brakes {
         }
         let hold = BrakeHold { namespaces: entry.falling_namespaces, of, until: now.plus(hold_for) };
         entry.tripped = Some(hold);
+        entry.namespaces.values_mut().for_each(|namespace| namespace.falling.clear());
+        entry.falling_namespaces = 0;
         self.tripped += 1;
         Trip::Began(hold)
     }
@@ -165,6 +167,30 @@ mod tests {
         assert_eq!(fleet.vote(0, "a", false), Trip::Unchanged);
         assert_eq!(fleet.vote(4, "a", true), Trip::Unchanged);
         assert!(matches!(fleet.vote(5, "a", true), Trip::Began(BrakeHold { namespaces: 5, of: 13, .. })));
+    }
+
+    #[test]
+    fn votes_that_tripped_it_are_spent_and_later_ones_are_not() {
+        let mut fleet = Fleet::of(9);
+        for n in 0..3 {
+            fleet.vote(n, "a", true);
+        }
+        let (source, end) = (Arc::clone(&fleet.source), Timestamp(0).plus(HOLD));
+        for n in 0..3 {
+            assert_eq!(fleet.vote(n + 3, "a", true), Trip::Unchanged, "it is on already");
+        }
+        assert_eq!(fleet.brakes.look(&source, HOLD, end), Trip::Ended);
+        assert!(matches!(fleet.brakes.look(&source, HOLD, end), Trip::Began(BrakeHold { namespaces: 3, of: 9, .. })));
+        assert_eq!(fleet.brakes.look(&source, HOLD, end.plus(HOLD)), Trip::Ended);
+        assert_eq!(fleet.brakes.look(&source, HOLD, end.plus(HOLD)), Trip::Unchanged);
+        // An end that is told late takes nothing away from anybody.
+        for n in 0..3 {
+            assert_eq!(fleet.vote(n, "a", false), Trip::Unchanged);
+        }
+        for n in 6..8 {
+            assert_eq!(fleet.vote(n, "a", true), Trip::Unchanged);
+        }
+        assert!(matches!(fleet.vote(8, "a", true), Trip::Began(_)));
     }
 
     #[test]

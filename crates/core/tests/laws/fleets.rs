@@ -56,6 +56,99 @@ fn nine_namespaces_read_one_source_and_three_of_them_fall() {
     }
 }
 
+/// Nine namespaces, settled at a floor of 17; the last three fall to nothing.
+fn the_last_three_of_nine_fall() -> (World, Vec<(PolicyKey, TargetKey)>) {
+    let mut world = World::new();
+    let fleet: Vec<_> = (0..9).map(|n| named(&format!("shop-{n}"))).collect();
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    world.notices.clear();
+    for (key, _) in &fleet[6..] {
+        world.truth(key).load = 0.0;
+    }
+    (world, fleet)
+}
+
+fn brakes(world: &World) -> Vec<&'static str> {
+    let told = world.notices.iter().filter_map(|(_, _, notice)| match notice {
+        Notice::BrakeBegan { .. } => Some("began"),
+        Notice::BrakeEnded { .. } => Some("ended"),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_brake_ends_in_its_time_whoever_is_looked_at_first() {
+    let (mut world, fleet) = the_last_three_of_nine_fall();
+    for (key, _) in &fleet[..6] {
+        world.truth(key).load = 10.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    assert_eq!(brakes(&world), ["began", "ended"], "the same falls trip it once");
+    for (key, target) in &fleet[..6] {
+        assert_eq!(world.store.floor(target), Some(13), "{key} follows its evening again");
+    }
+}
+
+#[test]
+fn the_end_of_a_brake_is_told_where_the_loads_are_back_since_long() {
+    let (mut world, fleet) = the_last_three_of_nine_fall();
+    world.run(minutes(5));
+    for (key, _) in &fleet[6..] {
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(50));
+    assert_eq!(brakes(&world), ["began"]);
+    world.run(minutes(10));
+    assert_eq!(brakes(&world), ["began", "ended"]);
+}
+
+#[test]
+fn a_fall_that_is_counted_already_counts_again_when_fewer_read_the_source() {
+    let mut world = World::new();
+    let fleet: Vec<_> = (0..10).map(|n| named(&format!("shop-{n}"))).collect();
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    for (key, _) in &fleet[..3] {
+        world.truth(key).load = 0.0;
+    }
+    world.run(minutes(1));
+    assert_eq!(brakes(&world), [""; 0], "three of ten are no third");
+    world.remove_policy(&fleet[9].0);
+    // Heard of is one that falls, and nobody else.
+    world.advance(Duration::from_secs(15));
+    world.sample(&fleet[0].0, None);
+    world.settle();
+    assert_eq!(brakes(&world), ["began"], "three of nine are");
+}
+
+#[test]
+fn who_is_gone_has_no_vote() {
+    let (mut world, fleet) = the_last_three_of_nine_fall();
+    // Another policy in the namespace of one that falls: the namespace stays, its vote goes.
+    let (key, target) = (PolicyKey::new("shop-8", "api"), TargetKey::new("shop-8", "deployments.apps", "api"));
+    world.add_target(&target, Pods::new("api", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+    world.add_policy(&key, Policy { target, depends_on: Vec::new(), ..policy() });
+    world.truth(&key).load = 13.0 * CAPACITY;
+    world.truth(&fleet[6].0).load = 13.0 * CAPACITY;
+    world.truth(&fleet[7].0).load = 13.0 * CAPACITY;
+    world.run(minutes(1));
+    world.remove_policy(&fleet[8].0);
+    world.truth(&fleet[6].0).load = 0.0;
+    world.truth(&fleet[7].0).load = 0.0;
+    world.run(minutes(1));
+    assert_eq!(brakes(&world), [""; 0]);
+}
+
 #[test]
 fn two_of_nine_fall_and_nobody_else_is_held() {
     let mut world = World::new();
@@ -87,19 +180,29 @@ fn a_rise_that_many_share_is_told_once() {
         world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), mode, ..policy() });
         world.truth(key).load = 3.0 * CAPACITY;
     }
+    // One that reads another source rises as steeply, and one in the fleet by less than twice.
+    let (lone, small) = (&fleet[0].0, &fleet[1].0);
+    world.edit_policy(lone, |policy| policy.source = "another".into());
     world.run(minutes(15));
     world.notices.clear();
     for (key, _) in &fleet {
-        world.truth(key).load = 40.0 * CAPACITY;
+        world.truth(key).load = if key == small { 4.0 } else { 40.0 } * CAPACITY;
     }
     world.tick();
     world.tick();
+    for (key, steep) in [(lone, true), (small, false)] {
+        let own = world.notices.iter().filter(|(_, of, notice)| {
+            of == key && matches!(notice, Notice::Raised { from, to, .. } if (*to > from * 2) == steep)
+        });
+        assert_eq!(own.count(), 1, "{key} is told for itself");
+    }
+    world.notices.retain(|(_, key, _)| key != lone && key != small);
     let shared: Vec<_> = world.notices.iter().map(|(_, _, notice)| notice).collect();
     let steep = |notice: &&&Notice| matches!(notice, Notice::Raised { from, to, .. } if *to > from * 2);
     assert_eq!(shared.iter().filter(steep).count(), 0, "{shared:?}");
-    let told = shared.iter().filter(|notice| matches!(notice, Notice::SharedRise { policies: 12, .. })).count();
+    let told = shared.iter().filter(|notice| matches!(notice, Notice::SharedRise { policies: 10, .. })).count();
     assert_eq!(told, 1, "{shared:?}");
-    for (_, target) in &fleet {
-        assert_eq!(world.pods[target].replicas, 50);
+    for (key, target) in &fleet {
+        assert_eq!(world.pods[target].replicas, if key == small { 5 } else { 50 });
     }
 }
