@@ -77,6 +77,11 @@ impl Delivery {
         self.stored.as_ref()
     }
 
+    /// There may be a row: one is stored, or was sent, whatever became of it.
+    pub(crate) fn ever_wrote(&self) -> bool {
+        self.stored.is_some() || self.sent > 0
+    }
+
     /// The table holds this floor or more.
     pub(crate) fn has(&self, floor: u32) -> bool {
         self.stored.as_ref().is_some_and(|row| row.replicas >= floor && !row.released)

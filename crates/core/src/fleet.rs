@@ -77,8 +77,12 @@ impl Fleet {
         let Some(own) = self.get_mut(place) else { return };
         own.gone_since = Some(now);
         own.voted = false;
-        let (target, floor, writes) =
-            (own.policy.target.clone(), own.floor_replicas(), own.policy.mode != Mode::Observe && own.has_floor());
+        let (target, floor, writes, wrote) = (
+            own.policy.target.clone(),
+            own.floor_replicas(),
+            own.policy.mode != Mode::Observe && own.has_floor(),
+            own.delivery.ever_wrote(),
+        );
         let mut kept = false;
         for other in self.places(&target) {
             let Some(heir) = self.get_mut(other).filter(|_| other != place) else { continue };
@@ -91,7 +95,7 @@ impl Fleet {
             }
         }
         // What never wrote has nothing to give back.
-        if kept || !writes {
+        if kept || !writes || !wrote {
             self.remove(place);
         } else {
             dirty.push(place);

@@ -65,7 +65,10 @@ fn retired(workload: &Workload) -> bool {
 fn writes(workload: &Workload) -> bool {
     let problem = workload.decision.as_ref().and_then(|decision| decision.problem);
     let allowed = match problem {
-        Some(Problem::NotOwner | Problem::ScalerExists | Problem::TargetNotFound) => workload.gone_since.is_some(),
+        // What it wrote before is given back; what never wrote does not begin to.
+        Some(Problem::NotOwner | Problem::ScalerExists | Problem::TargetNotFound) => {
+            workload.gone_since.is_some() && workload.delivery.ever_wrote()
+        }
         Some(Problem::ScalerNotFound | Problem::BoundsCrossed) | None => true,
     };
     allowed && workload.policy.mode != Mode::Observe && workload.has_floor()

@@ -24,3 +24,4 @@ mod told_in_any_order;
 mod true_zero;
 mod up_is_free;
 mod world;
+mod writes;

@@ -397,6 +397,11 @@ impl World {
             Api::Conflicting => return Outcome::Conflict,
             Api::Up => {}
         }
+        if hpa.version() == *write.version {
+            let lowers = write.bounds.min < hpa.min || write.bounds.max < hpa.max;
+            // What is given back is conditional whatever it does.
+            assert!(write.lowers == lowers || (write.lowers && write.kept.is_none()), "{write:?} over {hpa:?}");
+        }
         if write.lowers && hpa.version() != *write.version {
             return Outcome::Conflict;
         }
