@@ -130,3 +130,77 @@ pub struct UnusualFall {
     /// Until this workload's own falls are learned: load under this share of the last hour's peak is unusual.
     pub until_learned_percent: u32,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    const fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    pub(crate) fn signal(name: &str, capacity: f64) -> Signal {
+        let max_age = seconds(120);
+        Signal { name: name.into(), capacity: Some(capacity), max_age, zero: ZeroMeans::Evidence, drain_within: None }
+    }
+
+    /// One signal, ten a replica, asked every 15 seconds, a window of ten minutes.
+    pub(crate) fn policy() -> Policy {
+        Policy {
+            target: TargetKey::new("shop", "deployments.apps", "web"),
+            mode: Mode::Guard,
+            min_replicas: None,
+            max_replicas: None,
+            signals: vec![signal("edge", 10.0)],
+            headroom_percent: 0,
+            errors: None,
+            unready_percent: 25,
+            depends_on: Vec::new(),
+            fall: UnusualFall {
+                hold_for: seconds(3600),
+                keep_percent: 80,
+                keep_for: seconds(8 * 3600),
+                until_learned_percent: 50,
+            },
+            hold_at_most: seconds(24 * 3600),
+            window: seconds(600),
+            half_life: seconds(3600),
+            verify_for: seconds(120),
+            resolution: seconds(15),
+            source: "default".into(),
+            created: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn the_past_that_matters_is_an_hour_or_a_longer_window() {
+        assert_eq!(policy().memory(), FALL_MEMORY);
+        assert_eq!(Policy { window: seconds(7200), ..policy() }.memory(), seconds(7200));
+    }
+
+    #[test]
+    fn needs_are_rescaled_where_one_factor_says_it() {
+        let reads = |signals: &[(&str, f64)], headroom_percent| {
+            let signals = signals.iter().map(|(name, capacity)| signal(name, *capacity)).collect();
+            Policy { signals, headroom_percent, ..policy() }
+        };
+        let before = reads(&[("edge", 10.0), ("queue", 4.0)], 0);
+        let rows = [
+            (reads(&[("edge", 10.0), ("queue", 4.0)], 0), Some(1.0)),
+            (reads(&[("edge", 5.0), ("queue", 2.0)], 0), Some(2.0)),
+            (reads(&[("edge", 10.0), ("queue", 4.0)], 100), Some(2.0)),
+            // Each signal by a factor of its own.
+            (reads(&[("edge", 5.0), ("queue", 4.0)], 0), None),
+            (reads(&[("edge", 10.0)], 0), None),
+            (reads(&[], 0), None),
+            // The same numbers mean something else.
+            (reads(&[("edge", 10.0), ("requests", 4.0)], 0), None),
+        ];
+        for (now, factor) in rows {
+            assert_eq!(now.reckons_like(&before), factor, "{:?} at {}", now.signals, now.headroom_percent);
+        }
+        assert_eq!(policy().rescaled(&[f64::INFINITY]), None, "a stored number that can't be");
+        assert_eq!(policy().rescaled(&[-1.0]), None);
+        assert_eq!(policy().rescaled(&[0.0]), None);
+    }
+}

@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_a_whole_round_old_is_not_taken_for_new() {
+        let mut ring = Ring::<11>::new(Duration::from_secs(600));
+        ring.record(minute(100), 1.0);
+        ring.record(minute(89), 9.0);
+        assert_eq!(ring.peak(minute(100)), 1.0);
+        ring.record(minute(90), 9.0);
+        assert_eq!(ring.peak(minute(100)), 9.0);
+    }
+
+    #[test]
     fn counts_say_the_span_that_they_cover() {
         let mut ring = Ring::<11>::new(Duration::from_secs(600));
         for n in 0..40 {

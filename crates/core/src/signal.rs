@@ -259,3 +259,6 @@ const HOUR_BUCKETS: usize = 21;
 
 /// Of the samples that a window should hold, so many must be there.
 const EXPECTED_SHARE: f64 = 0.9;
+
+#[cfg(test)]
+mod tests;

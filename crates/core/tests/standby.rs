@@ -62,3 +62,21 @@ fn what_was_given_back_is_gone() {
     engine.lead(2);
     assert_eq!((engine.poll(now), engine.targets().count()), (Vec::new(), 0));
 }
+
+/// The leader waited for the policy already: the next one finishes what it has begun.
+#[test]
+fn what_was_released_vanishes_when_the_standby_leads() {
+    let mut engine = Engine::standby();
+    let now = floorkeeper_core::Timestamp(1_709_600_400_000);
+    let web = TargetKey::new("shop", "deployments.apps", "web");
+    let row = Standing { policy: "web".into(), epoch: 1, seq: 1, ..Standing::at(6, now) };
+    let table = |rows| Event::Table { namespace: "shop".into(), rows };
+    engine.observe(table(vec![(web.clone(), row.clone())]), now);
+    engine.observe(table(vec![(web.clone(), Standing { released: true, seq: 2, ..row })]), now);
+    engine.lead(2);
+    let writes = engine.poll(now);
+    assert!(
+        matches!(&writes[..], [Write::Floors { rows, vanish, .. }] if rows.is_empty() && *vanish == [web]),
+        "{writes:?}"
+    );
+}

@@ -311,3 +311,44 @@ fn the_end_of_time_is_no_panic() {
     turn(&mut a, &mut store, u64::MAX);
     assert_eq!(a.next_wake(), ms(u64::MAX));
 }
+
+#[test]
+fn it_wakes_when_something_is_due_and_not_before() {
+    let mut store = Store::default();
+    let mut a = candidate("a");
+    assert_eq!(a.next_wake(), ms(0), "first it looks");
+    let ask = a.poll(ms(0)).unwrap();
+    assert_eq!(a.next_wake(), ms(u64::MAX), "the answer wakes it");
+    a.answered(store.answer(&ask), ms(0));
+    assert_eq!(a.next_wake(), ms(0), "what is missing is made at once");
+    assert!(a.poll(ms(10)).is_some());
+    a.answered(Answer::Failed, ms(10));
+    assert_eq!(a.next_wake(), ms(510), "after a pause it looks again: who knows what has landed");
+
+    let renewed = |holder: Option<&str>| Record {
+        holder: holder.map(Into::into),
+        transitions: 7,
+        renewals: 3,
+        duration: Duration::from_millis(D),
+        version: "1".into(),
+    };
+    let mut reads = |election: &mut Election, holder, now| {
+        store.record = Some(renewed(holder));
+        let ask = election.poll(ms(now)).unwrap();
+        election.answered(store.answer(&ask), ms(now));
+        election.next_wake()
+    };
+    assert_eq!(reads(&mut candidate("b"), Some("old"), 100), ms(2_600), "of a held one it reads on");
+    assert_eq!(reads(&mut candidate("b"), None, 100), ms(100), "one that was given back is taken at once");
+    let mut unready = Election::new("b".into(), Timing::default(), ms(0));
+    assert_eq!(reads(&mut unready, None, 100), ms(2_600), "but not by one that is not ready");
+    assert_eq!(unready.transitions(), 7);
+
+    let mut leader = leader(&mut Store::default());
+    assert_eq!((leader.next_wake(), leader.transitions()), (ms(D + 2_500), 1));
+    assert!(leader.poll(ms(D + 2_500)).is_some());
+    assert_eq!(leader.next_wake(), ms(D + 8_400), "without an answer it leads no longer than this");
+    leader.answered(Answer::Failed, ms(D + 2_600));
+    leader.resign();
+    assert_eq!(leader.next_wake(), ms(0), "it is given back at once");
+}

@@ -113,6 +113,13 @@ mod tests {
     }
 
     #[test]
+    fn all_times_follow_from_fifteen_seconds() {
+        let timing = Timing::default();
+        let times = [timing.fence(), timing.landing(), timing.renewal(), timing.attempt(), timing.retry()];
+        assert_eq!(times.map(|time| time.as_millis()), [8_400, 4_950, 2_500, 2_500, 500]);
+    }
+
+    #[test]
     fn durations_stay_within_bounds() {
         assert_eq!(Timing::new(Duration::ZERO).duration(), SHORTEST);
         assert_eq!(Timing::new(Duration::MAX).duration(), LONGEST);

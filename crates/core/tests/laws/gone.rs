@@ -252,3 +252,50 @@ fn an_observer_beside_a_keeper_gives_nothing_back() {
     world.run(minutes(15));
     assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
 }
+
+#[test]
+fn of_two_that_took_no_floor_over_yet_one_goes_and_the_other_keeps_the_target() {
+    let mut world = guarded();
+    let younger = PolicyKey::new("shop", OTHER);
+    let spec = world.policy(&web()).clone();
+    world.engine = floorkeeper_core::Engine::new(9);
+    let now = world.now;
+    for key in [web(), younger.clone()] {
+        world.engine.observe(Event::Policy(key, spec.clone().into()), now);
+    }
+    world.tell_table(&"shop".into());
+    world.engine.observe(Event::PolicyGone(web()), now);
+    world.tell_all_targets();
+    world.settle();
+    let written = world.wrote.len();
+    world.advance(minutes(20));
+    world.settle();
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+    let vanished = |write: &Write| matches!(write, Write::Floors { vanish, .. } if !vanish.is_empty());
+    assert!(!world.wrote[written..].iter().any(|(_, write, _)| vanished(write)), "nobody gave it back meanwhile");
+}
+
+#[test]
+fn a_policy_that_comes_back_to_a_released_row_keeps_it() {
+    let mut world = guarded();
+    let row = world.store.row(&web_target()).unwrap().clone();
+    // Released by a leader that saw no policy; then it came back.
+    let row = floorkeeper_core::Standing { released: true, seq: row.seq + 9, ..row };
+    world.store.write(&[(web_target(), row)], &[]).unwrap();
+    world.tell_table(&"shop".into());
+    world.settle();
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+    // The same while its policy is away for a moment: it has ten minutes of its own.
+    let spec = world.policy(&web()).clone();
+    world.remove_policy(&web());
+    let row = world.store.row(&web_target()).unwrap().clone();
+    let row = floorkeeper_core::Standing { released: true, seq: row.seq + 9, ..row };
+    world.store.write(&[(web_target(), row)], &[]).unwrap();
+    world.tell_table(&"shop".into());
+    world.settle();
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+    world.advance(minutes(5));
+    world.add_policy(&web(), spec);
+    world.settle();
+    assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
+}
