@@ -1,19 +1,9 @@
 //! What was measured, at even distances, with its gaps.
 
+use floorkeeper_sim::trace::points;
 use floorkeeper_sim::{Trace, TraceError};
 
-use super::csv;
-
-/// One moment that was measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    /// Seconds since 1970.
-    pub at: f64,
-    /// Offered load a second; `None`: not known.
-    pub load: Option<f64>,
-    /// Replicas that really were.
-    pub replicas: Option<f64>,
-}
+pub use floorkeeper_sim::trace::Point;
 
 /// A workload's past: one point a step, never empty, the load known at its ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +28,7 @@ impl History {
     /// # Errors
     /// Says the line, the column and what was expected there.
     pub fn from_csv(text: &str) -> Result<Self, TraceError> {
-        let points = csv::parse(text)?;
+        let points = points(text, 2, false)?;
         Self::new(&points).ok_or_else(|| TraceError {
             line: 2,
             column: 1,

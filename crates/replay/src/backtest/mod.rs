@@ -1,6 +1,5 @@
 //! A user's own history in virtual time: what the floor would have been, and which policy that history asks for.
 
-mod csv;
 mod fit;
 mod history;
 mod judge;

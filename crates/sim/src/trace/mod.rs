@@ -7,7 +7,7 @@ pub(crate) mod random;
 
 use crate::number::amount;
 
-pub use csv::TraceError;
+pub use csv::{Point, TraceError, points};
 pub use generate::{Audience, Batch, FlashCrowd, Generator};
 pub use instant::{format_instant, parse_instant};
 
@@ -19,12 +19,14 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Reads `time,rps` lines: time in RFC 3339 or seconds, strictly growing.
+    /// Reads `time,rps` lines: time in RFC 3339 or seconds, strictly growing. A third column, `replicas`, is not looked at.
     ///
     /// # Errors
     /// Says the line, the column and what was expected there.
     pub fn from_csv(text: &str) -> Result<Self, TraceError> {
-        csv::parse(text)
+        let points = points(text, 1, true)?;
+        let points = points.into_iter().map(|point| (point.at, amount(point.load.unwrap_or_default()))).collect();
+        Ok(Self { points })
     }
 
     /// From points whose time grows; others are left out. `None` if nothing remains.
