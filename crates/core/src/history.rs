@@ -137,6 +137,9 @@ impl History {
         }
         self.days.roll(now);
         self.days.look(now);
+        if tick.falling.is_none() {
+            self.back_since = None;
+        }
         if !tick.known {
             return;
         }
@@ -271,7 +274,8 @@ impl History {
             Some(limit) if tick.level >= limit => {
                 self.back_since.get_or_insert(tick.now);
             }
-            Some(_) | None => self.back_since = None,
+            Some(_) => self.back_since = None,
+            None => {}
         }
         if !self.other_hours
             && let Some(least) = self.days.least()

@@ -175,8 +175,8 @@ const BREAKAGES: &[Breakage] = &[
     Breakage {
         law: "learning: what is learned meanwhile ends a fall",
         file: "doubts/fall.rs",
-        from: "        if facts.unknown.is_none() && facts.level >= limit(facts, fall) {",
-        to: "        if facts.usual.is_some() {",
+        from: "if facts.unknown.is_none() && facts.is_back {",
+        to: "if facts.is_back || facts.usual.is_some() {",
         noticed_by: "learned::learning_never_lowers_a_floor_that_is_held",
     },
     Breakage {

@@ -51,14 +51,12 @@ pub(crate) enum FallEnd {
 
 /// Whether the fall is over.
 pub(crate) fn over(facts: &Facts<'_>, fall: Onset) -> Option<FallEnd> {
-    if facts.standing.fall_limit.is_none() {
-        if facts.unknown.is_none() && facts.level >= limit(facts, fall) {
-            return Some(FallEnd::Back);
-        }
-        return (facts.now >= ends_at(facts, fall)).then_some(FallEnd::Through);
-    }
+    // Back for a window: until then the window's peak is that of the fall.
     if facts.unknown.is_none() && facts.is_back {
         return Some(FallEnd::Back);
+    }
+    if facts.standing.fall_limit.is_none() {
+        return (facts.now >= ends_at(facts, fall)).then_some(FallEnd::Through);
     }
     // Let down at `halfLife` until it asks for no more than the load of now does.
     let kept = guards::kept(facts);

@@ -309,6 +309,25 @@ proptest! {
 }
 
 #[test]
+fn a_fall_is_over_when_the_load_was_back_for_a_window() {
+    let mut world = World::new();
+    world.add_target(&web_target(), Pods::new("web", 17, Duration::ZERO), None);
+    world.add_policy(&web(), Policy { mode: Mode::Autoscale, depends_on: Vec::new(), ..policy() });
+    world.truth(&web()).load = 13.0 * CAPACITY;
+    world.run(minutes(90));
+    world.truth(&web()).load = 6.0 * CAPACITY;
+    world.run(minutes(20));
+    // On its way back a rate shows less than there is, for a while.
+    for load in [9.0, 10.0, 11.0, 12.0, 13.0] {
+        world.truth(&web()).load = load * CAPACITY;
+        world.tick();
+        assert_eq!(world.decision(&web()).floor, 17, "at {load}");
+    }
+    world.run(policy().window);
+    assert_eq!((world.decision(&web()).floor, world.decision(&web()).doubts.len()), (17, 0));
+}
+
+#[test]
 fn a_clock_that_is_set_right_forgets_nothing() {
     let policy = policy();
     let days = Days { peak: 20.0, night: 0.3, wobble: 0.02, weekend: 0.7, seed: 1 };

@@ -60,7 +60,8 @@ fn the_service_fails_and_its_metric_reads_zero_with_all_its_series() {
          1:11:00  floor 15 for UsualFall, Doubtful, watching 16 to 15; 15 run
          1:13:00  floor 15 for UsualFall, Doubtful, paced; 15 run
          1:17:00  floor 14 for UsualFall, Doubtful; 14 run
-         5:13:15  floor 17 for LiveDemand, Trusted; 17 run
+         5:13:15  floor 17 for LiveDemand, Doubtful; 17 run
+         5:23:15  floor 17 for LiveDemand, Trusted; 17 run
         ",
     );
 }
@@ -173,7 +174,8 @@ fn a_restart_in_the_middle_of_it() {
          1:10:15  floor 17 for UsualFall, Doubtful, unusual fall from 17; 17 run
          1:30:00  floor 17 for UsualFall, Blind, unknown: NeverSeen; 17 run
          1:30:15  floor 17 for UsualFall, Doubtful, unusual fall from 17; 17 run
-         2:00:15  floor 17 for LiveDemand, Trusted; 17 run
+         2:00:15  floor 17 for LiveDemand, Doubtful; 17 run
+         2:10:15  floor 17 for LiveDemand, Trusted; 17 run
         ",
     );
 }
@@ -364,7 +366,8 @@ fn half_of_the_series_are_lost_and_the_other_half_say_zero() {
          2:12:30  floor 15 for UsualFall, Doubtful, watching 16 to 15; 15 run
          2:14:30  floor 15 for UsualFall, Doubtful, paced; 15 run
          2:18:30  floor 14 for UsualFall, Doubtful; 14 run
-         5:13:15  floor 17 for LiveDemand, Trusted; 17 run
+         5:13:15  floor 17 for LiveDemand, Doubtful; 17 run
+         5:23:15  floor 17 for LiveDemand, Trusted; 17 run
         ",
     );
 }

@@ -139,7 +139,7 @@ fn a_vote_is_taken_back_when_its_fall_is_over() {
         world.run(minutes(3));
         assert!(!world.decision(key).doubts.is_empty(), "{key} falls");
         world.truth(key).load = 13.0 * CAPACITY;
-        world.run(minutes(3));
+        world.run(minutes(12));
     }
     assert!(!world.notices.iter().any(|(_, _, notice)| matches!(notice, Notice::BrakeBegan { .. })));
 }
