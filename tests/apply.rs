@@ -10,6 +10,8 @@ mod faults;
 mod floors;
 #[path = "apply/replicas.rs"]
 mod replicas;
+#[path = "apply/scaled_objects.rs"]
+mod scaled_objects;
 #[path = "apply/telling.rs"]
 mod telling;
 
@@ -67,6 +69,7 @@ impl Story {
 async fn every_write_on_a_real_api_server() {
     let cluster = Cluster::start(Options::api_only()).await.unwrap();
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    floorkeeper_rig::keda::install_kinds(&cluster).await.unwrap();
     for file in ["floortables.yaml", "scalingpolicies.yaml"] {
         cluster.apply(&std::fs::read_to_string(crds.join(file)).unwrap()).await.unwrap();
     }
@@ -79,6 +82,9 @@ async fn every_write_on_a_real_api_server() {
     bounds::after_a_pin_the_maximum_is_the_owner_s_again(&cluster).await.context("pin").unwrap();
     bounds::what_does_not_fit_is_refused(&cluster).await.context("bounds that do not fit").unwrap();
     bounds::our_own_hpa(&cluster).await.context("own HPA").unwrap();
+    scaled_objects::the_minimum_is_ours_and_all_else_the_owner_s(&cluster).await.context("ScaledObjects").unwrap();
+    scaled_objects::after_a_pin_the_maximum_is_the_owner_s_again(&cluster).await.context("pin of those").unwrap();
+    scaled_objects::one_that_idles_is_kept_awake(&cluster).await.context("idle ones").unwrap();
     telling::a_status_is_written_once(&cluster).await.context("status").unwrap();
     telling::notices_become_events(&cluster).await.context("events").unwrap();
 }

@@ -14,6 +14,7 @@ mod demand_history;
 mod distrust;
 mod floor_override;
 mod floor_table;
+pub mod keda;
 pub(crate) mod limits;
 mod metric_source;
 pub mod parse;

@@ -1,19 +1,23 @@
 //! The bounds of a target's scaler, and the annotation that keeps its owner's own.
 //!
-//! One kind of scaler so far: [`hpa`]. KEDA's `ScaledObject` has the same two numbers under other names
-//! (`minReplicaCount`, `maxReplicaCount`) and gets a room beside it; this is where they part.
+//! Two kinds of scaler: an HPA, and KEDA's `ScaledObject`, which has the same two numbers under other names. This is where
+//! they part.
 
 mod hpa;
 mod leave;
 mod release;
+mod scaled_object;
 
-use floorkeeper_core::ScalerBounds;
+use floorkeeper_core::{ScalerBounds, ScalerKind};
 
 use super::call::Trouble;
 use super::writer::Writer;
 
-pub use self::leave::{give_hpa_back, owner_bounds};
+pub use self::leave::{give_hpa_back, give_scaled_object_back, owner_bounds, owner_bounds_of_scaled_object};
 
 pub(super) async fn write(writer: &Writer, write: &ScalerBounds) -> Result<(), Trouble> {
-    hpa::write(writer, write).await
+    match write.kind {
+        ScalerKind::HorizontalPodAutoscaler => hpa::write(writer, write).await,
+        ScalerKind::ScaledObject => scaled_object::write(writer, write).await,
+    }
 }

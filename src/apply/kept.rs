@@ -16,15 +16,16 @@ pub const KEPT: &str = "floorkeeper.dev/kept";
 pub fn kept(annotations: Option<&BTreeMap<String, String>>) -> Option<Kept> {
     let text = annotations?.get(KEPT)?;
     let note: Note = serde_json::from_str(text).ok()?;
-    Some(Kept { original: note.original.into(), applied: note.applied.into() })
+    Some(Kept { original: note.original.into(), applied: note.applied.into(), awake: note.awake })
 }
 
 /// The annotation's content.
 pub(super) fn note(kept: &Kept) -> String {
-    let Kept { original, applied } = kept;
-    // Written by hand: four numbers, and no way to fail.
+    let Kept { original, applied, awake } = kept;
+    let awake = if *awake { r#","awake":true"# } else { "" };
+    // Written by hand: four numbers and a word, and no way to fail.
     format!(
-        r#"{{"original":{{"min":{},"max":{}}},"applied":{{"min":{},"max":{}}}}}"#,
+        r#"{{"original":{{"min":{},"max":{}}},"applied":{{"min":{},"max":{}}}{awake}}}"#,
         original.min, original.max, applied.min, applied.max
     )
 }
@@ -33,6 +34,8 @@ pub(super) fn note(kept: &Kept) -> String {
 struct Note {
     original: Pair,
     applied: Pair,
+    #[serde(default)]
+    awake: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,9 +56,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let written = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 7, max: u32::MAX } };
-        let annotations = BTreeMap::from([(KEPT.to_owned(), note(&written))]);
-        assert_eq!(kept(Some(&annotations)), Some(written));
+        for awake in [false, true] {
+            let applied = Bounds { min: 7, max: u32::MAX };
+            let written = Kept { original: Bounds { min: 2, max: 10 }, applied, awake };
+            let annotations = BTreeMap::from([(KEPT.to_owned(), note(&written))]);
+            assert_eq!(kept(Some(&annotations)), Some(written));
+        }
     }
 
     #[test]

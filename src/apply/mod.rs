@@ -19,7 +19,7 @@ mod status;
 mod tenure;
 mod writer;
 
-pub use self::bounds::{give_hpa_back, owner_bounds};
+pub use self::bounds::{give_hpa_back, give_scaled_object_back, owner_bounds, owner_bounds_of_scaled_object};
 pub use self::enforcement::{Enforcement, Trial, Wish};
 pub use self::events::Events;
 pub use self::history::{HistoryDamage, history_spec, is_history_of, learned};

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::clock::now;
 use super::input::Input;
+use super::keda;
 use super::kinds::{self, KindRef};
 use super::registry::{Change, Effects, List, Registry};
 use super::reports::Reports;
@@ -100,6 +101,7 @@ impl Desk {
         tasks.spawn(self.watch_tables(changes.clone()));
         let (vitals, reports) = (Arc::clone(&self.vitals), Arc::clone(&self.reports));
         tasks.spawn(workloads::watch_scalers(self.client.clone(), vitals, reports, self.inputs.clone()));
+        tasks.spawn(keda::watch_scaled_objects(self.client.clone(), self.inputs.clone()));
         tasks.spawn(forward(observed, self.inputs.clone()));
         let health = observer.health.clone();
         Running { tasks, targets: HashMap::new(), changes, sources, subscriptions, health, _observer: observer }

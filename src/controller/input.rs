@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use floorkeeper_core::{
-    Observation, Outcome, Override, Policy, PolicyKey, Sample, Scaler, Standing, Target, TargetKey,
+    Observation, Outcome, Override, Policy, PolicyKey, Sample, Scaler, ScalerKind, Standing, Target, TargetKey,
 };
 
 use super::lanes::Ticket;
+use crate::api::keda;
 
 /// One message to the loop.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub(super) enum Input {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ScalerName {
     pub(super) namespace: Arc<str>,
+    pub(super) kind: ScalerKind,
     pub(super) name: Arc<str>,
     pub(super) scales: KindName,
     /// Name of the workload that it scales.
@@ -66,7 +68,8 @@ pub(super) struct KindName {
 pub(super) enum Store {
     Policies,
     Tables,
-    Scalers,
+    /// Of one kind, in all namespaces.
+    Scalers(ScalerKind),
     /// Workloads of one resource, as in [`TargetKey::resource`].
     Targets(Arc<str>),
 }
@@ -85,7 +88,8 @@ impl std::fmt::Display for Store {
         match self {
             Self::Policies => f.write_str("scalingpolicies.floorkeeper.dev"),
             Self::Tables => f.write_str("floortables.floorkeeper.dev"),
-            Self::Scalers => f.write_str("horizontalpodautoscalers.autoscaling"),
+            Self::Scalers(ScalerKind::HorizontalPodAutoscaler) => f.write_str("horizontalpodautoscalers.autoscaling"),
+            Self::Scalers(ScalerKind::ScaledObject) => f.write_str(keda::DEFINITION),
             Self::Targets(resource) => f.write_str(resource),
         }
     }

@@ -109,7 +109,7 @@ const RANKS: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use floorkeeper_core::{Bounds, Replicas, ScalerBounds, Standing, Timestamp};
+    use floorkeeper_core::{Bounds, Replicas, ScalerBounds, ScalerKind, Standing, Timestamp};
 
     use super::*;
 
@@ -137,11 +137,13 @@ mod tests {
     fn bounds(name: &str, lowers: bool) -> Write {
         Write::Bounds(ScalerBounds {
             target: target(name),
+            kind: ScalerKind::HorizontalPodAutoscaler,
             scaler: "hpa".into(),
             version: "1".into(),
             bounds: Bounds { min: 2, max: 9 },
             kept: None,
             lowers,
+            unpins: false,
             undo: false,
         })
     }

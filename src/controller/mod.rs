@@ -13,6 +13,7 @@ mod driver;
 mod election;
 mod enforcement;
 mod input;
+mod keda;
 mod kinds;
 mod lanes;
 mod overrides;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use floorkeeper_core::{PolicyKey, TargetKey};
+use floorkeeper_core::{PolicyKey, ScalerKind, TargetKey};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::core::{DeserializeGuard, DynamicObject};
 use kube::{Api, Client, ResourceExt};
@@ -16,6 +16,7 @@ use super::kinds::Resolved;
 use super::reports::Reports;
 use super::vitals::Vitals;
 use super::watch::{Id, Seen, watch};
+use crate::api::keda;
 use crate::apply;
 use crate::observe;
 
@@ -74,7 +75,7 @@ fn new_clamp(seen: &Seen<DynamicObject>, notes: &mut HashMap<Id, String>) -> Opt
 
 /// Watches all HPAs until the task is aborted.
 ///
-/// Those that floorkeeper created are told to `reports` in full, before the loop hears of them: who keeps them compares
+/// Those that KEDA makes are left out: their ScaledObject is the scaler. Those that floorkeeper created are told to `reports` in full, before the loop hears of them: who keeps them compares
 /// them with what they should be.
 pub(super) async fn watch_scalers(
     client: Client,
@@ -86,9 +87,15 @@ pub(super) async fn watch_scalers(
     // What each HPA scaled when it was last seen: a deletion does not say, and an edit can change it.
     let mut scaled = HashMap::new();
     let mut own: HashMap<Id, PolicyKey> = HashMap::new();
-    watch(api, &Store::Scalers.to_string(), &vitals, inputs, move |seen, out| match seen {
+    watch(api, &STORE.to_string(), &vitals, inputs, move |seen, out| match seen {
         Seen::There(id, DeserializeGuard(Err(error))) => {
             warn!(namespace = %id.namespace, name = %id.name, %error, "HPA can't be read and is left out");
+        }
+        Seen::There(id, DeserializeGuard(Ok(hpa))) if keda::is_made_by_keda(&hpa.metadata) => {
+            // It may have been somebody else's: KEDA takes HPAs over.
+            if let Some(name) = scaled.remove(&id) {
+                out.push(Input::Scaler(name, None));
+            }
         }
         Seen::There(id, DeserializeGuard(Ok(hpa))) => {
             let name = scaler_name(&id, &hpa);
@@ -114,7 +121,7 @@ pub(super) async fn watch_scalers(
                 out.push(Input::Scaler(name, None));
             }
         }
-        Seen::Listed => out.push(Input::Filled(Store::Scalers)),
+        Seen::Listed => out.push(Input::Filled(STORE)),
         Seen::Refused => {}
     })
     .await;
@@ -124,6 +131,7 @@ fn scaler_name(id: &Id, hpa: &HorizontalPodAutoscaler) -> ScalerName {
     let (api_version, kind, target) = observe::scales(hpa);
     ScalerName {
         namespace: Arc::clone(&id.namespace),
+        kind: ScalerKind::HorizontalPodAutoscaler,
         name: Arc::clone(&id.name),
         scales: KindName::new(api_version, kind),
         target: target.into(),
@@ -135,6 +143,8 @@ fn owner(hpa: &HorizontalPodAutoscaler) -> Option<PolicyKey> {
     let owner = hpa.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     Some(PolicyKey::new(hpa.metadata.namespace.as_deref()?, &owner.name))
 }
+
+const STORE: Store = Store::Scalers(ScalerKind::HorizontalPodAutoscaler);
 
 /// The annotation that deploy/admission/clamp.yaml sets.
 const CLAMPED: &str = "floorkeeper.dev/clamped";

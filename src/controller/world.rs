@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use floorkeeper_core::{Event, Override, Policy, PolicyKey, Scaler, Standing, Target, TargetKey};
+use floorkeeper_core::{Event, Override, Policy, PolicyKey, Scaler, ScalerKind, Standing, Target, TargetKey};
 
 use super::input::{KindName, ScalerName, Store};
 
@@ -18,8 +18,8 @@ pub(super) struct World {
     /// How many policies name a target, as their own or as a dependency.
     named: HashMap<TargetKey, usize>,
     targets: HashMap<TargetKey, Target>,
-    /// By what they scale, then by name: of several scalers on one target the first by name counts.
-    scalers: HashMap<Scaled, BTreeMap<Arc<str>, Scaler>>,
+    /// By what they scale, then by kind and name: of several scalers on one target the first counts.
+    scalers: HashMap<Scaled, BTreeMap<(ScalerKind, Arc<str>), Scaler>>,
     kinds: HashMap<Arc<str>, KindName>,
     /// Tables that came before all of them were known.
     early: BTreeMap<Arc<str>, Vec<(TargetKey, Standing)>>,
@@ -41,7 +41,8 @@ impl World {
     /// Nothing is known; policies, tables and scalers are awaited.
     #[must_use]
     pub(super) fn new() -> Self {
-        let awaited = BTreeSet::from([Store::Policies, Store::Tables, Store::Scalers]);
+        let scalers = SCALERS.map(Store::Scalers);
+        let awaited = [Store::Policies, Store::Tables].into_iter().chain(scalers).collect();
         Self { awaited, ..Self::default() }
     }
 
@@ -123,7 +124,8 @@ impl World {
 
     /// A scaler was seen, or is gone.
     pub(super) fn take_scaler(&mut self, name: ScalerName, scaler: Option<Scaler>, events: &mut Vec<Event>) {
-        let ScalerName { namespace, name, scales, target } = name;
+        let ScalerName { namespace, kind, name, scales, target } = name;
+        let name = (kind, name);
         let place = (namespace, scales, target);
         let of_target = self.scalers.entry(place.clone()).or_default();
         match scaler {
@@ -195,13 +197,7 @@ impl World {
                     }
                 }
             }
-            Store::Scalers => {
-                let mut targets: BTreeSet<_> = self.policies.values().map(|policy| policy.target.clone()).collect();
-                targets.extend(self.rows.values().flatten().cloned());
-                for target in targets {
-                    self.tell_scaler(&target, events);
-                }
-            }
+            Store::Scalers(_) => self.tell_scalers(events),
             Store::Targets(resource) => {
                 let mut absent: BTreeSet<_> = self.named.keys().cloned().collect();
                 absent.extend(self.rows.values().flatten().cloned());
@@ -215,13 +211,16 @@ impl World {
         }
     }
 
-    /// A kind can't be seen: its policies are told all the same, without targets.
+    /// A kind can't be seen: its policies are told all the same, without targets. A cluster without KEDA has no
+    /// ScaledObjects: then the HPAs are all scalers that there are.
     pub(super) fn give_up(&mut self, store: Store, events: &mut Vec<Event>) {
         self.awaited.remove(&store);
-        if let Store::Targets(resource) = &store {
-            self.tell_parked(resource, events);
+        let first = self.refused.insert(store.clone());
+        match &store {
+            Store::Targets(resource) => self.tell_parked(resource, events),
+            Store::Scalers(_) if first => self.tell_scalers(events),
+            Store::Policies | Store::Tables | Store::Scalers(_) => {}
         }
-        self.refused.insert(store);
     }
 
     /// A kind is no longer watched: its workloads are forgotten, not told as gone.
@@ -275,12 +274,24 @@ impl World {
 
     fn tell_scaler(&self, target: &TargetKey, events: &mut Vec<Event>) {
         let Some(kind) = self.kinds.get(&target.resource) else { return };
-        if !self.filled.contains(&Store::Scalers) || !self.concerns(target) {
+        let known = |kind| {
+            let store = Store::Scalers(kind);
+            self.filled.contains(&store) || (kind == ScalerKind::ScaledObject && self.refused.contains(&store))
+        };
+        if !SCALERS.into_iter().all(known) || !self.concerns(target) {
             return;
         }
         let place = (Arc::clone(&target.namespace), kind.clone(), Arc::clone(&target.name));
         let scaler = self.scalers.get(&place).and_then(|scalers| scalers.values().next());
         events.push(Event::Scaler(target.clone(), scaler.cloned()));
+    }
+
+    fn tell_scalers(&self, events: &mut Vec<Event>) {
+        let mut targets: BTreeSet<_> = self.policies.values().map(|policy| policy.target.clone()).collect();
+        targets.extend(self.rows.values().flatten().cloned());
+        for target in targets {
+            self.tell_scaler(&target, events);
+        }
     }
 
     fn forget_names(&mut self, policy: &Policy) {
@@ -294,6 +305,8 @@ impl World {
         }
     }
 }
+
+const SCALERS: [ScalerKind; 2] = [ScalerKind::ScaledObject, ScalerKind::HorizontalPodAutoscaler];
 
 fn names(policy: &Policy) -> impl Iterator<Item = &TargetKey> {
     std::iter::once(&policy.target).chain(&policy.depends_on)

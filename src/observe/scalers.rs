@@ -1,6 +1,6 @@
 //! The scaler of a workload as the engine wants it, from a `HorizontalPodAutoscaler`.
 
-use floorkeeper_core::{Kept, Scaler};
+use floorkeeper_core::{Kept, Scaler, ScalerKind};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 /// What an HPA scales: `apiVersion`, kind and name, as it says them.
@@ -17,11 +17,13 @@ pub fn scaler(hpa: &HorizontalPodAutoscaler, kept: Option<Kept>, owned: bool) ->
     let spec = &hpa.spec;
     let meta = &hpa.metadata;
     Scaler {
+        kind: ScalerKind::HorizontalPodAutoscaler,
         name: meta.name.as_deref().unwrap_or_default().into(),
         uid: meta.uid.as_deref().unwrap_or_default().into(),
         version: meta.resource_version.as_deref().unwrap_or_default().into(),
         min: spec.min_replicas.map_or(MIN_IF_ABSENT, positive),
         max: positive(spec.max_replicas),
+        idle: None,
         kept,
         owned,
     }
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_floorkeeper_left_on_it_is_passed_on() {
-        let kept = Kept { original: Bounds { min: 2, max: 9 }, applied: Bounds { min: 6, max: 9 } };
+        let kept = Kept { original: Bounds { min: 2, max: 9 }, applied: Bounds { min: 6, max: 9 }, awake: false };
         let spec = json!({"minReplicas": 6, "maxReplicas": 9, "scaleTargetRef": {"kind": "Deployment", "name": "api"}});
         let scaler = scaler(&hpa(&spec), Some(kept), true);
         assert_eq!((scaler.kept, scaler.owned), (Some(kept), true));

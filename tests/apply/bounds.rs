@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use floorkeeper::api::{Mode, ScalingPolicy, ScalingPolicySpec, Utilization, WorkloadRef};
 use floorkeeper::apply::{KEPT, kept, own_hpa_name};
-use floorkeeper_core::{Bounds, Kept, Outcome, ScalerBounds, TargetKey, Write};
+use floorkeeper_core::{Bounds, Kept, Outcome, ScalerBounds, ScalerKind, TargetKey, Write};
 use floorkeeper_rig::Cluster;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -30,7 +30,7 @@ pub(super) async fn the_minimum_is_ours_and_all_else_the_owner_s(cluster: &Clust
     // The owner goes on editing what is his.
     let edited = json!({"spec": {"maxReplicas": 12}});
     api.patch("server-side", &PatchParams::default(), &Patch::Merge(edited)).await?;
-    let kept_at_7 = Kept { original: Bounds { min: 2, max: 12 }, applied: Bounds { min: 7, max: 12 } };
+    let kept_at_7 = Kept { original: Bounds { min: 2, max: 12 }, applied: Bounds { min: 7, max: 12 }, awake: false };
     assert_eq!(
         story.writer.carry_out(&write("bounds", "server-side", 7, 12, Some(kept_at_7), None)).await,
         Outcome::Done
@@ -38,7 +38,7 @@ pub(super) async fn the_minimum_is_ours_and_all_else_the_owner_s(cluster: &Clust
     assert_eq!(bounds(&api.get("server-side").await?), (7, 12));
 
     // A lowering needs the version that it was decided on.
-    let kept_at_4 = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 4, max: 10 } };
+    let kept_at_4 = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 4, max: 10 }, awake: false };
     let stale = write("bounds", "client-side", 4, 10, Some(kept_at_4), Some("1"));
     assert_eq!(story.writer.carry_out(&stale).await, Outcome::Conflict);
     assert_eq!(bounds(&api.get("client-side").await?), (6, 10));
@@ -66,7 +66,7 @@ pub(super) async fn after_a_pin_the_maximum_is_the_owner_s_again(cluster: &Clust
     let api = story.api("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
     for (name, then_kept) in [("ends", Some(KEPT_AT_6)), ("goes", None)] {
         by_owner(&api, &hpa(name, 2, 10), false).await?;
-        let pinned = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 5, max: 5 } };
+        let pinned = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 5, max: 5 }, awake: false };
         assert_eq!(story.writer.carry_out(&write("pin", name, 5, 5, Some(pinned), None)).await, Outcome::Done);
         assert_eq!(bounds(&api.get(name).await?), (5, 5));
 
@@ -87,7 +87,7 @@ pub(super) async fn after_a_pin_the_maximum_is_the_owner_s_again(cluster: &Clust
         by_owner(&api, &max_only, false).await.context("the maximum is free for its owner")?;
     }
     // The next floor leaves the owner's new maximum alone.
-    let kept_at_7 = Kept { original: Bounds { min: 2, max: 11 }, applied: Bounds { min: 7, max: 11 } };
+    let kept_at_7 = Kept { original: Bounds { min: 2, max: 11 }, applied: Bounds { min: 7, max: 11 }, awake: false };
     assert_eq!(story.writer.carry_out(&write("pin", "ends", 7, 11, Some(kept_at_7), None)).await, Outcome::Done);
     assert_eq!(bounds(&api.get("ends").await?), (7, 11));
     Ok(())
@@ -147,16 +147,18 @@ pub(super) async fn our_own_hpa(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-const KEPT_AT_6: Kept = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 6, max: 10 } };
+const KEPT_AT_6: Kept = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 6, max: 10 }, awake: false };
 
 fn write(namespace: &str, scaler: &str, min: u32, max: u32, kept: Option<Kept>, lowers_from: Option<&str>) -> Write {
     Write::Bounds(ScalerBounds {
         target: TargetKey::new(namespace, "deployments.apps", "web"),
+        kind: ScalerKind::HorizontalPodAutoscaler,
         scaler: scaler.into(),
         version: lowers_from.unwrap_or("1").into(),
         bounds: Bounds { min, max },
         kept,
         lowers: lowers_from.is_some(),
+        unpins: false,
         undo: false,
     })
 }

@@ -12,7 +12,9 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use floorkeeper::apply::{Kinds, Writer};
 use floorkeeper::metrics::Metrics;
-use floorkeeper_core::{Bounds, Kept, Outcome, Replicas, ScalerBounds, Standing, TargetKey, Timestamp, Write};
+use floorkeeper_core::{
+    Bounds, Kept, Outcome, Replicas, ScalerBounds, ScalerKind, Standing, TargetKey, Timestamp, Write,
+};
 use serde_json::{Value, json};
 
 /// What the API server says next.
@@ -159,11 +161,13 @@ async fn giving_back_is_finished_though_the_scaler_keeps_changing() {
     let bounds = Bounds { min: 2, max: 10 };
     let write = ScalerBounds {
         target: web(),
+        kind: ScalerKind::HorizontalPodAutoscaler,
         scaler: "web".into(),
         version: "7".into(),
         bounds,
         kept: None::<Kept>,
         lowers: true,
+        unpins: false,
         undo: false,
     };
     assert_eq!(stage.writer.carry_out(&Write::Bounds(write)).await, Outcome::Done);

@@ -227,6 +227,9 @@ impl Engine {
                         && scaler.name == write.scaler
                     {
                         (scaler.min, scaler.max, scaler.kept) = (write.bounds.min, write.bounds.max, write.kept);
+                        if let Some(idle) = &mut scaler.idle {
+                            idle.awake = write.kept.is_some_and(|kept| kept.awake);
+                        }
                     }
                     self.dirty.push(place);
                 }

@@ -50,6 +50,6 @@ pub use key::{PolicyKey, TargetKey};
 pub use policy::{Errors, Mode, Policy, Signal, UnusualFall, ZeroMeans};
 pub use sample::{Answer, ErrorAnswer, Evidence, Failure, Observation, Reading, Sample, SignalAnswer, Unknown};
 pub use standing::{Onset, Standing, Step};
-pub use target::{Action, Bounds, Kept, Override, Rollout, Scaler, Target};
+pub use target::{Action, Bounds, Idle, Kept, Override, Rollout, Scaler, ScalerKind, Target};
 pub use time::Timestamp;
 pub use write::{Outcome, Replicas, ScalerBounds, Write};

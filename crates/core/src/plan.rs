@@ -10,7 +10,7 @@ use crate::key::TargetKey;
 use crate::policy::Mode;
 use crate::standing::{Standing, Step};
 use crate::step;
-use crate::target::{Action, Bounds, Kept};
+use crate::target::{Action, Bounds, Kept, Scaler};
 use crate::time::Timestamp;
 use crate::workload::Workload;
 use crate::write::{Replicas, ScalerBounds};
@@ -178,19 +178,38 @@ fn bounds(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timestam
         Some(pin) => Bounds { min: pin.max(1), max: pin.max(1) },
         None => Bounds { min: enforced.max(owner.min), max: owner.max.max(enforced) },
     };
-    let kept = (bounds != owner && !scaler.owned).then_some(Kept { original: owner, applied: bounds });
-    if bounds == scaler.bounds() && kept == scaler.kept {
+    // A scaler that idles goes below its own minimum: that has to be forbidden too, even where the minimum is enough.
+    let awake = scaler.idle.is_some_and(|idle| enforced > idle.replicas);
+    let slept = scaler.idle.filter(|idle| !idle.awake);
+    let kept = ((bounds != owner || awake) && !scaler.owned).then_some(Kept { original: owner, applied: bounds, awake });
+    if bounds == scaler.bounds() && kept == scaler.kept && !(awake && slept.is_some()) {
         return None;
     }
-    let lowers = bounds.min < scaler.min || bounds.max < scaler.max;
+    let sleeps = !awake && scaler.idle.is_some_and(|idle| idle.awake);
+    let lowers = bounds.min < scaler.min || bounds.max < scaler.max || sleeps;
     if (lowers && !is_stored) || !workload.delivery.bounds.is_free(now) {
         return None;
     }
-    let undo = scaler.kept.is_some_and(|kept| scaler.min < kept.applied.min);
+    let overslept = slept.filter(|_| scaler.kept.is_some_and(|kept| kept.awake));
+    let undo = overslept.is_some() || scaler.kept.is_some_and(|kept| scaler.min < kept.applied.min);
     workload.delivery.bounds.start();
-    workload.delivery.minimum_found = scaler.min;
-    let (target, name, version) = (workload.policy.target.clone(), scaler.name, scaler.version);
-    Some(ScalerBounds { target, scaler: name, version, bounds, kept, lowers, undo })
+    workload.delivery.minimum_found = overslept.map_or(scaler.min, |idle| idle.replicas.min(scaler.min));
+    Some(ScalerBounds {
+        target: workload.policy.target.clone(),
+        unpins: bounds.max == owner.max && pins(&scaler),
+        kind: scaler.kind,
+        scaler: scaler.name,
+        version: scaler.version,
+        bounds,
+        kept,
+        lowers,
+        undo,
+    })
+}
+
+/// What we last wrote to it had a maximum of its own.
+fn pins(scaler: &Scaler) -> bool {
+    scaler.kept.is_some_and(|kept| kept.applied.max != kept.original.max)
 }
 
 /// A policy that stays away: first the scaler's own bounds, then the row is released, then it vanishes.
@@ -206,6 +225,8 @@ fn give_back(workload: &mut Workload, epoch: u64, now: Timestamp, planned: &mut 
             workload.delivery.bounds.start();
             planned.bounds = Some(ScalerBounds {
                 target: workload.policy.target.clone(),
+                unpins: pins(&scaler),
+                kind: scaler.kind,
                 scaler: scaler.name,
                 version: scaler.version,
                 bounds: owner,

@@ -31,14 +31,26 @@ pub enum Rollout {
     },
 }
 
-/// The HPA (later: ScaledObject) that scales a target.
+/// Which kind of object scales a target. Where two of them do, the first in this order is the one to talk to: KEDA makes
+/// an HPA of its own for each ScaledObject, and writes it again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScalerKind {
+    /// KEDA's.
+    ScaledObject,
+    HorizontalPodAutoscaler,
+}
+
+/// What scales a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaler {
+    pub kind: ScalerKind,
     pub name: Arc<str>,
     pub uid: Arc<str>,
     pub version: Arc<str>,
     pub min: u32,
     pub max: u32,
+    /// It goes below its own minimum while its triggers are quiet; `None` where it does not, or where its owner forbids it.
+    pub idle: Option<Idle>,
     /// What floorkeeper last wrote, read back from its annotation on the scaler. While the scaler's bounds equal
     /// `applied` they are ours; anything else is the owner's new wish.
     pub kept: Option<Kept>,
@@ -54,11 +66,21 @@ impl Scaler {
     }
 }
 
+/// KEDA's `idleReplicaCount`: written to the workload at once when all triggers are quiet, whatever the minimum says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    pub replicas: u32,
+    /// It is kept from idling now: its minimum holds.
+    pub awake: bool,
+}
+
 /// The owner's bounds, kept on the scaler while ours stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
     pub original: Bounds,
     pub applied: Bounds,
+    /// floorkeeper keeps it from idling.
+    pub awake: bool,
 }
 
 /// `minReplicas` and `maxReplicas` of a scaler.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::key::TargetKey;
 use crate::standing::Standing;
-use crate::target::{Bounds, Kept};
+use crate::target::{Bounds, Kept, ScalerKind};
 
 /// One conditional write. Writes of one poll are carried out in their order; a failed one does not stop the raises behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,14 +35,17 @@ pub struct Replicas {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScalerBounds {
     pub target: TargetKey,
+    pub kind: ScalerKind,
     pub scaler: Arc<str>,
     /// Precondition of a lowering. A raise is applied whatever the version.
     pub version: Arc<str>,
     pub bounds: Bounds,
     /// The annotation's new content; `None`: give back and remove it.
     pub kept: Option<Kept>,
-    /// True if `bounds.min` is below the scaler's present minimum.
+    /// True if something lower may stand afterwards than does now: a minimum, a maximum, or the right to idle.
     pub lowers: bool,
+    /// The maximum is still ours from a Pin: it has to be written once more before it is let go.
+    pub unpins: bool,
     /// Somebody else had overwritten our minimum.
     pub undo: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use floorkeeper_core::{Kept, Outcome, Scaler, ScalerBounds};
+use floorkeeper_core::{Kept, Outcome, Scaler, ScalerBounds, ScalerKind};
 
 use crate::peers::{Hpa, Peer as _, Sight};
 use crate::sky::Sky;
@@ -68,11 +68,13 @@ impl Guarded {
         self.news = false;
         let (min, max) = self.hpa.bounds();
         Scaler {
+            kind: ScalerKind::HorizontalPodAutoscaler,
             name: "service".into(),
             uid: "scaler".into(),
             version: self.version(),
             min,
             max,
+            idle: None,
             kept: self.kept,
             owned: false,
         }

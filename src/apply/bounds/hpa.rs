@@ -45,7 +45,7 @@ async fn keep(api: &Api<DynamicObject>, write: &ScalerBounds, kept: Kept) -> Res
 /// The owner's bounds, or those of an HPA of our own: nothing is kept there, so nothing stays ours.
 pub(super) async fn give_back(api: &Api<DynamicObject>, write: &ScalerBounds) -> Result<(), Trouble> {
     // The note stays until the release: if we die between the two, the next process sees it and ends the job.
-    let kept = Kept { original: write.bounds, applied: write.bounds };
+    let kept = Kept { original: write.bounds, applied: write.bounds, awake: false };
     let seen = Some(&*write.version);
     let now = match send(api, write, body(write, kept, true, seen)).await {
         // Only our own HPA may be raised whatever its version: nobody else edits it.
@@ -115,23 +115,26 @@ fn in_our_terms(trouble: Trouble) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use floorkeeper_core::{Bounds, TargetKey};
+    use floorkeeper_core::{Bounds, ScalerKind, TargetKey};
 
     use super::*;
 
     fn bounds(lowers: bool) -> ScalerBounds {
         ScalerBounds {
             target: TargetKey::new("shop", "deployments.apps", "web"),
+            kind: ScalerKind::HorizontalPodAutoscaler,
             scaler: "web".into(),
             version: "41".into(),
             bounds: Bounds { min: 6, max: 10 },
             kept: None,
             lowers,
+            unpins: false,
             undo: false,
         }
     }
 
-    const KEPT_NOW: Kept = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 6, max: 10 } };
+    const KEPT_NOW: Kept =
+        Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 6, max: 10 }, awake: false };
 
     #[test]
     fn a_raise_sends_the_minimum_and_the_note_only() {

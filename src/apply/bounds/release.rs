@@ -17,7 +17,7 @@ use crate::apply::writer::MANAGER;
 pub(super) enum Release {
     /// All that we own, and the note.
     Everything,
-    /// `spec.maxReplicas` alone.
+    /// The maximum alone.
     Maximum,
 }
 
@@ -62,12 +62,17 @@ fn without(mut entry: Value, what: &Release) -> Option<Value> {
         Release::Everything => None,
         Release::Maximum => {
             if let Some(fields) = entry.pointer_mut("/fieldsV1/f:spec").and_then(Value::as_object_mut) {
-                fields.remove("f:maxReplicas");
+                for maximum in MAXIMA {
+                    fields.remove(maximum);
+                }
             }
             Some(entry)
         }
     }
 }
+
+/// Of an HPA and of a ScaledObject.
+const MAXIMA: [&str; 2] = ["f:maxReplicas", "f:maxReplicaCount"];
 
 /// The HPA controller writes status every few seconds at most; losing to it three times in a row is not expected.
 const TRIES: u32 = 4;

@@ -1,10 +1,14 @@
-use floorkeeper_core::{Mode, Policy, Rollout, Signal, Target, UnusualFall, ZeroMeans};
+use floorkeeper_core::{Mode, Policy, Rollout, ScalerKind, Signal, Target, UnusualFall, ZeroMeans};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
 use crate::controller::input::{KindName, Store};
+
+const OBJECTS: Store = Store::Scalers(ScalerKind::ScaledObject);
+
+const HPAS: Store = Store::Scalers(ScalerKind::HorizontalPodAutoscaler);
 
 /// A running driver whose writes end up here.
 struct Rig {
@@ -56,7 +60,7 @@ impl Rig {
     }
 
     async fn fill(&self) {
-        for store in [Store::Policies, Store::Tables, Store::Scalers] {
+        for store in [Store::Policies, Store::Tables, OBJECTS, HPAS] {
             self.tell(Input::Filled(store)).await;
         }
     }
@@ -135,8 +139,8 @@ async fn a_floor_is_stored_first_and_a_write_below_it_is_undone() {
 async fn nothing_is_written_before_every_store_is_filled() {
     let mut rig = Rig::start();
     scene(&rig).await;
-    for store in [Store::Policies, Store::Tables] {
-        rig.tell(Input::Filled(store)).await;
+    for input in [Input::Filled(Store::Policies), Input::Filled(Store::Tables), Input::Refused(OBJECTS)] {
+        rig.tell(input).await;
     }
     timeout(Duration::from_secs(10), async {
         while rig.vitals.waiting() != ["horizontalpodautoscalers.autoscaling: being listed"] {
@@ -146,7 +150,7 @@ async fn nothing_is_written_before_every_store_is_filled() {
     .await
     .expect("it says what it waits for");
     assert!(rig.writes.try_recv().is_err());
-    rig.tell(Input::Filled(Store::Scalers)).await;
+    rig.tell(Input::Filled(HPAS)).await;
     assert!(matches!(rig.written().await, Write::Floors { .. }));
 }
 

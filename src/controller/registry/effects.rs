@@ -53,7 +53,7 @@ impl Effects {
             Input::PolicyGone(_) => 3,
             Input::Policy(..) => 4,
             Input::Overrides(..) => 5,
-            Input::Filled(Store::Policies | Store::Scalers | Store::Targets(_)) => 6,
+            Input::Filled(Store::Policies | Store::Scalers(_) | Store::Targets(_)) => 6,
             Input::Dropped(_) => 7,
             Input::Observed(..)
             | Input::History(..)

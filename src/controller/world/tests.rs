@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use floorkeeper_core::{Action, Mode, Rollout, Timestamp, UnusualFall};
+use floorkeeper_core::{Action, Mode, Rollout, ScalerKind, Timestamp, UnusualFall};
 
 use super::*;
 
@@ -40,13 +40,28 @@ fn target(replicas: u32) -> Target {
 }
 
 fn scaler(min: u32) -> Scaler {
-    Scaler { name: "hpa".into(), uid: "u".into(), version: "1".into(), min, max: 9, kept: None, owned: false }
+    Scaler {
+        kind: ScalerKind::HorizontalPodAutoscaler,
+        name: "hpa".into(),
+        uid: "u".into(),
+        version: "1".into(),
+        min,
+        max: 9,
+        idle: None,
+        kept: None,
+        owned: false,
+    }
 }
 
 fn hpa(name: &str) -> ScalerName {
     let scales = KindName::new("apps/v1", "Deployment");
-    ScalerName { namespace: "shop".into(), name: name.into(), scales, target: "web".into() }
+    let kind = ScalerKind::HorizontalPodAutoscaler;
+    ScalerName { namespace: "shop".into(), kind, name: name.into(), scales, target: "web".into() }
 }
+
+const OBJECTS: Store = Store::Scalers(ScalerKind::ScaledObject);
+
+const HPAS: Store = Store::Scalers(ScalerKind::HorizontalPodAutoscaler);
 
 fn deployments() -> Store {
     Store::Targets("deployments.apps".into())
@@ -66,7 +81,7 @@ fn row(epoch: u64) -> Standing {
 fn known_world() -> World {
     let (mut world, mut events) = (World::new(), Vec::new());
     world.take_kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into(), &mut events);
-    for store in [Store::Policies, Store::Tables, Store::Scalers, deployments()] {
+    for store in [Store::Policies, Store::Tables, OBJECTS, HPAS, deployments()] {
         world.fill(store, &mut events);
     }
     assert_eq!(events, []);
@@ -152,9 +167,42 @@ fn of_two_scalers_the_first_by_name_is_told() {
 }
 
 #[test]
+fn a_scaled_object_goes_before_an_hpa_on_the_same_target() {
+    let (mut world, mut events) = (known_world(), Vec::new());
+    world.take_policy(PolicyKey::new("shop", "p"), policy(&[]), &mut events);
+    world.take_scaler(hpa("a"), Some(scaler(2)), &mut events);
+    events.clear();
+    let object = ScalerName { kind: ScalerKind::ScaledObject, ..hpa("a") };
+    let its = Scaler { kind: ScalerKind::ScaledObject, ..scaler(3) };
+    world.take_scaler(object.clone(), Some(its.clone()), &mut events);
+    world.take_scaler(object, None, &mut events);
+    assert_eq!(events, [Event::Scaler(web(), Some(its)), Event::Scaler(web(), Some(scaler(2)))]);
+}
+
+#[test]
+fn scalers_are_told_when_both_kinds_are_known_or_there_is_no_keda() {
+    for keda in [true, false] {
+        let (mut world, mut events) = (World::new(), Vec::new());
+        world.take_kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into(), &mut events);
+        world.fill(deployments(), &mut events);
+        world.take_policy(PolicyKey::new("shop", "p"), policy(&[]), &mut events);
+        world.take_scaler(hpa("a"), Some(scaler(2)), &mut events);
+        world.fill(HPAS, &mut events);
+        assert!(!events.iter().any(|event| matches!(event, Event::Scaler(..))), "an HPA may be KEDA's target's too");
+        events.clear();
+        for _ in 0..2 {
+            if keda { world.fill(OBJECTS, &mut events) } else { world.give_up(OBJECTS, &mut events) }
+        }
+        assert_eq!(events, [Event::Scaler(web(), Some(scaler(2)))]);
+        assert!(!world.awaited().any(|store| *store == OBJECTS));
+    }
+}
+
+#[test]
 fn a_scaler_of_a_kind_that_is_resolved_later_is_told_then() {
     let (mut world, mut events) = (World::new(), Vec::new());
-    world.fill(Store::Scalers, &mut events);
+    world.give_up(OBJECTS, &mut events);
+    world.fill(HPAS, &mut events);
     world.take_policy(PolicyKey::new("shop", "p"), policy(&[]), &mut events);
     world.take_scaler(hpa("a"), Some(scaler(3)), &mut events);
     assert!(!events.iter().any(|event| matches!(event, Event::Scaler(..))));

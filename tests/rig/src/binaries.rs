@@ -5,13 +5,15 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cache;
 use crate::process::{Process, tail};
 use crate::progress::Progress;
+use crate::room::Room;
 
 /// The programs that a cluster is made of.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub enum Module {
     ControlPlane,
     Kwok,
     Prometheus,
+    /// KEDA's operator and metrics adapter. Built only where they are asked for.
+    Keda,
 }
 
 impl ControlPlane {
@@ -52,6 +56,7 @@ impl ControlPlane {
 }
 
 impl Module {
+    /// What the tests and the demo need; the soak of KEDA needs one more.
     pub const ALL: [Self; 3] = [Self::ControlPlane, Self::Kwok, Self::Prometheus];
 
     /// The directory with the module's programs; builds them first where they aren't there yet.
@@ -78,13 +83,37 @@ impl Module {
         Ok(whole)
     }
 
-    fn compile(self, part: &Path) -> Result<()> {
-        let go = go().with_context(|| {
+    /// Whether [`Module::build`] has nothing to do.
+    pub fn is_built(self) -> Result<bool> {
+        Ok(cache::directory()?.join("bin").join(format!("{}-{:016x}", self.name(), self.key())).is_dir())
+    }
+
+    /// The source of the module's main dependency, as its checksum says it is: downloaded, not built.
+    pub(crate) fn source(self) -> Result<PathBuf> {
+        let go = self.go()?;
+        let room = Room::create("source")?;
+        std::fs::write(room.path().join("go.mod"), self.go_mod())?;
+        std::fs::write(room.path().join("go.sum"), self.go_sum())?;
+        let mut download = Command::new(go);
+        download.args(["mod", "download", "-json", &format!("{}@{}", self.dependency(), self.version())]);
+        let output = download.current_dir(room.path()).env("GOFLAGS", "").env("GOWORK", "off").output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the source of {} could not be downloaded: {said}", self.what());
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        Ok(answer["Dir"].as_str().context("`go mod download` names no directory")?.into())
+    }
+
+    fn go(self) -> Result<PathBuf> {
+        go().with_context(|| {
             format!(
                 "Go is not installed, and the rig builds {} from source with it: install Go 1.26 or newer (https://go.dev/dl/), put it on the PATH and run this again",
                 self.what()
             )
-        })?;
+        })
+    }
+
+    fn compile(self, part: &Path) -> Result<()> {
+        let go = self.go()?;
         std::fs::write(part.join("go.mod"), self.go_mod())?;
         std::fs::write(part.join("go.sum"), self.go_sum())?;
         let mut args: Vec<String> = ["build", "-mod=readonly"].map(str::to_owned).into();
@@ -148,13 +177,18 @@ impl Module {
 
     /// The version of the module's main dependency, as go.mod pins it.
     fn version(self) -> &'static str {
-        let dependency = match self {
+        let dependency = self.dependency();
+        let mut words = self.go_mod().lines().map(str::split_whitespace);
+        words.find_map(|mut line| (line.next() == Some(dependency)).then(|| line.next()).flatten()).unwrap_or("v0.0.0")
+    }
+
+    fn dependency(self) -> &'static str {
+        match self {
             Self::ControlPlane => "k8s.io/kubernetes",
             Self::Kwok => "sigs.k8s.io/kwok",
             Self::Prometheus => "github.com/prometheus/prometheus",
-        };
-        let mut words = self.go_mod().lines().map(str::split_whitespace);
-        words.find_map(|mut line| (line.next() == Some(dependency)).then(|| line.next()).flatten()).unwrap_or("v0.0.0")
+            Self::Keda => "github.com/kedacore/keda/v2",
+        }
     }
 
     fn what(self) -> String {
@@ -162,6 +196,7 @@ impl Module {
             Self::ControlPlane => format!("etcd, the Kubernetes {} control plane and kubectl", self.version()),
             Self::Kwok => format!("kwok {}", self.version()),
             Self::Prometheus => format!("Prometheus {}", self.version()),
+            Self::Keda => format!("KEDA {}", self.version()),
         }
     }
 
@@ -170,6 +205,7 @@ impl Module {
             Self::ControlPlane => "controlplane",
             Self::Kwok => "kwok",
             Self::Prometheus => "prometheus",
+            Self::Keda => "keda",
         }
     }
 
@@ -179,6 +215,7 @@ impl Module {
             Self::ControlPlane => 6,
             Self::Kwok => 1,
             Self::Prometheus => 4,
+            Self::Keda => 6,
         }
     }
 
@@ -187,6 +224,7 @@ impl Module {
             Self::ControlPlane => include_str!("../modules/controlplane/go.mod"),
             Self::Kwok => include_str!("../modules/kwok/go.mod"),
             Self::Prometheus => include_str!("../modules/prometheus/go.mod"),
+            Self::Keda => include_str!("../modules/keda/go.mod"),
         }
     }
 
@@ -195,6 +233,7 @@ impl Module {
             Self::ControlPlane => include_str!("../modules/controlplane/go.sum"),
             Self::Kwok => include_str!("../modules/kwok/go.sum"),
             Self::Prometheus => include_str!("../modules/prometheus/go.sum"),
+            Self::Keda => include_str!("../modules/keda/go.sum"),
         }
     }
 }
@@ -230,6 +269,7 @@ mod tests {
     fn versions_come_from_go_mod() {
         assert!(Module::ControlPlane.version().starts_with("v1."), "{}", Module::ControlPlane.version());
         assert!(Module::Kwok.version().starts_with("v0."), "{}", Module::Kwok.version());
+        assert!(Module::Keda.version().starts_with("v2."), "{}", Module::Keda.version());
         assert!(Module::ControlPlane.flags()[1].contains("gitMajor=1 "));
     }
 

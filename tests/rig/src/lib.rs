@@ -19,6 +19,7 @@ mod components;
 mod credentials;
 pub mod demo;
 mod exposition;
+pub mod keda;
 pub mod measure;
 mod metrics_apis;
 mod nodes;

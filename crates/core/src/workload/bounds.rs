@@ -10,9 +10,9 @@ impl Workload {
     pub(crate) fn owner_bounds(&self) -> Option<Bounds> {
         let scaler = self.scaler_seen()?;
         Some(match scaler.kept {
-            Some(Kept { original, applied }) if applied == scaler.bounds() => original,
+            Some(Kept { original, applied, .. }) if applied == scaler.bounds() => original,
             // Only the maximum or only the minimum was rewritten: that one is the owner's new wish.
-            Some(Kept { original, applied }) => Bounds {
+            Some(Kept { original, applied, .. }) => Bounds {
                 min: if applied.min == scaler.min { original.min } else { scaler.min },
                 max: if applied.max == scaler.max { original.max } else { scaler.max },
             },
@@ -23,7 +23,10 @@ impl Workload {
     /// The static bounds in force: the policy's own, else the scaler's.
     pub(crate) fn bounds(&self) -> (u32, u32) {
         let owner = if self.policy.mode == Mode::Guard { self.owner_bounds() } else { None };
-        let min = self.policy.min_replicas.or_else(|| owner.map(|bounds| bounds.min)).unwrap_or(1);
+        // Who lets it idle accepts that few when there is nothing to do.
+        let idle = self.scaler_seen().and_then(|scaler| scaler.idle).map(|idle| idle.replicas);
+        let lowest = owner.map(|bounds| idle.map_or(bounds.min, |idle| idle.min(bounds.min)));
+        let min = self.policy.min_replicas.or(lowest).unwrap_or(1);
         let max = match (self.policy.max_replicas, owner) {
             (Some(max), Some(bounds)) => max.min(bounds.max),
             (Some(max), None) => max,

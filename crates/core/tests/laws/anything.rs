@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floorkeeper_core::{
-    Action, Answer, Bounds, Engine, ErrorAnswer, Errors, Event, Evidence, Failure, Kept, Mode, Observation, Onset,
-    Outcome, Override, Policy, PolicyKey, Rollout, Sample, Scaler, Signal, SignalAnswer, Standing, Step, Target,
-    TargetKey, Timestamp, UnusualFall, ZeroMeans,
+    Action, Answer, Bounds, Engine, ErrorAnswer, Errors, Event, Evidence, Failure, Idle, Kept, Mode, Observation, Onset,
+    Outcome, Override, Policy, PolicyKey, Rollout, Sample, Scaler, ScalerKind, Signal, SignalAnswer, Standing, Step,
+    Target, TargetKey, Timestamp, UnusualFall, ZeroMeans,
 };
 use proptest::prelude::*;
 
@@ -126,13 +126,18 @@ fn workload() -> impl Strategy<Value = Target> {
 
 fn scaler() -> impl Strategy<Value = Scaler> {
     let bounds = || (count(), count()).prop_map(|(min, max)| Bounds { min, max });
-    let kept = (bounds(), bounds()).prop_map(|(original, applied)| Kept { original, applied });
-    (bounds(), prop::option::of(kept), any::<bool>()).prop_map(|(bounds, kept, owned)| Scaler {
+    let kept = (bounds(), bounds(), any::<bool>());
+    let kept = kept.prop_map(|(original, applied, awake)| Kept { original, applied, awake });
+    let idle = (count(), any::<bool>()).prop_map(|(replicas, awake)| Idle { replicas, awake });
+    let scaler = (bounds(), prop::option::of(idle), prop::option::of(kept), any::<bool>());
+    scaler.prop_map(|(bounds, idle, kept, owned)| Scaler {
+        kind: if idle.is_some() { ScalerKind::ScaledObject } else { ScalerKind::HorizontalPodAutoscaler },
         name: "h".into(),
         uid: "h".into(),
         version: "1".into(),
         min: bounds.min,
         max: bounds.max,
+        idle,
         kept,
         owned,
     })

@@ -11,6 +11,7 @@ mod books;
 mod errors_are_load;
 mod fleets;
 mod gone;
+mod idles;
 mod learned;
 mod no_information;
 mod one_bad_sample;

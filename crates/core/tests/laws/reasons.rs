@@ -186,7 +186,7 @@ fn the_owner_of_the_hpa_keeps_the_say_over_its_bounds() {
     let mut world = settled(|policy| (policy.min_replicas, policy.max_replicas) = (None, None));
     let kept = |original: (u32, u32), applied: (u32, u32)| {
         let bounds = |(min, max)| Bounds { min, max };
-        Some(Kept { original: bounds(original), applied: bounds(applied) })
+        Some(Kept { original: bounds(original), applied: bounds(applied), awake: false })
     };
     assert_eq!(world.hpas[&web_target()].kept, kept((3, 60), (17, 60)));
     // Git applies its own minimum again: it is the owner's wish, and stays under the floor.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use floorkeeper_core::{
     Answer, Engine, ErrorAnswer, Errors, Event, Evidence, Mode, Observation, Outcome, Policy, PolicyKey, Rollout,
-    Sample, Scaler, Signal, SignalAnswer, Target, TargetKey, Timestamp, UnusualFall, ZeroMeans,
+    Sample, Scaler, ScalerKind, Signal, SignalAnswer, Target, TargetKey, Timestamp, UnusualFall, ZeroMeans,
 };
 
 /// Policies that are all settled.
@@ -113,7 +113,17 @@ fn pods() -> Target {
 }
 
 fn hpa() -> Scaler {
-    Scaler { name: "web".into(), uid: "h".into(), version: "1".into(), min: 2, max: 40, kept: None, owned: false }
+    Scaler {
+        kind: ScalerKind::HorizontalPodAutoscaler,
+        name: "web".into(),
+        uid: "h".into(),
+        version: "1".into(),
+        min: 2,
+        max: 40,
+        idle: None,
+        kept: None,
+        owned: false,
+    }
 }
 
 fn policy(target: TargetKey) -> Policy {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use floorkeeper_core::lease::{Answer, Ask, Record};
 use floorkeeper_core::{
-    Kept, Outcome, Replicas, Rollout, Scaler, ScalerBounds, Standing, Target, TargetKey, Write, fence, raises,
+    Kept, Outcome, Replicas, Rollout, Scaler, ScalerBounds, ScalerKind, Standing, Target, TargetKey, Write, fence, raises,
 };
 
 /// All that is stored, for one workload.
@@ -43,8 +43,17 @@ impl Server {
             rollout: Rollout::Done,
             template: 0,
         };
-        let hpa =
-            Scaler { name: "web".into(), uid: "h".into(), version: "h0".into(), min: 1, max, kept: None, owned: false };
+        let hpa = Scaler {
+            kind: ScalerKind::HorizontalPodAutoscaler,
+            name: "web".into(),
+            uid: "h".into(),
+            version: "h0".into(),
+            min: 1,
+            max,
+            idle: None,
+            kept: None,
+            owned: false,
+        };
         Self { row: None, lease: None, target, hpa, wish: 1, admitted: None, version: 0, epoch_rule }
     }
 

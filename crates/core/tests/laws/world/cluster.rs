@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use floorkeeper_core::{Bounds, Kept, Rollout, Scaler, Target, Timestamp};
+use floorkeeper_core::{Bounds, Idle, Kept, Rollout, Scaler, ScalerKind, Target, Timestamp};
 
 /// A workload in the cluster.
 #[derive(Clone, Debug)]
@@ -93,16 +93,33 @@ pub(crate) struct Hpa {
     stabilisation: Duration,
     wishes: VecDeque<(Timestamp, u32)>,
     pub owned: bool,
+    pub kind: ScalerKind,
+    /// A ScaledObject's: while it wishes for nothing it scales to this, unless it is kept awake.
+    pub idle: Option<Idle>,
 }
 
 impl Hpa {
     pub(crate) fn new(min: u32, max: u32, stabilisation: Duration) -> Self {
-        Self { version: 1, min, max, kept: None, wish: min, stabilisation, wishes: VecDeque::new(), owned: false }
+        Self {
+            version: 1,
+            min,
+            max,
+            kept: None,
+            wish: min,
+            stabilisation,
+            wishes: VecDeque::new(),
+            owned: false,
+            kind: ScalerKind::HorizontalPodAutoscaler,
+            idle: None,
+        }
     }
 
     pub(crate) fn write(&mut self, bounds: Bounds, kept: Option<Kept>) {
         self.version += 1;
         (self.min, self.max, self.kept) = (bounds.min, bounds.max, kept);
+        if let Some(idle) = &mut self.idle {
+            idle.awake = kept.is_some_and(|kept| kept.awake);
+        }
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -111,6 +128,9 @@ impl Hpa {
 
     /// What it sets the replicas to; `None` where it changes nothing.
     pub(crate) fn sync(&mut self, replicas: u32, now: Timestamp) -> Option<u32> {
+        if let Some(idle) = self.idle.filter(|idle| !idle.awake && self.wish == 0) {
+            return (replicas > idle.replicas).then_some(idle.replicas);
+        }
         while self.wishes.front().is_some_and(|&(at, _)| now.since(at) > self.stabilisation) {
             self.wishes.pop_front();
         }
@@ -131,11 +151,13 @@ impl Hpa {
 
     pub(crate) fn seen(&self) -> Scaler {
         Scaler {
+            kind: self.kind,
             name: "web".into(),
             uid: "hpa".into(),
             version: self.version().into(),
             min: self.min,
             max: self.max,
+            idle: self.idle,
             kept: self.kept,
             owned: self.owned,
         }
