@@ -1,5 +1,7 @@
 //! KEDA's `ScaledObject`, as far as floorkeeper reads and writes it. The kind is KEDA's own.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::ApiResource;
 
@@ -23,6 +25,12 @@ pub fn is_made_by_keda(metadata: &ObjectMeta) -> bool {
     owners.into_iter().any(|owner| owner.kind == KIND && owner.api_version.split('/').next() == Some(GROUP))
 }
 
+/// Whether KEDA is told to scale nothing, and to take its HPA away.
+#[must_use]
+pub fn is_paused(annotations: Option<&BTreeMap<String, String>>) -> bool {
+    annotations.is_some_and(|all| all.contains_key(PAUSED_REPLICAS) || is_on(all.get(PAUSED)))
+}
+
 /// Whether an annotation of KEDA's that switches something on does so: anything counts that is not plainly a no.
 #[must_use]
 pub fn is_on(annotation: Option<&String>) -> bool {
@@ -36,8 +44,11 @@ pub const DEFINITION: &str = "scaledobjects.keda.sh";
 /// `idleReplicaCount`, and the HPA's minimum holds.
 pub const FORCE_ACTIVATION: &str = "autoscaling.keda.sh/force-activation";
 
-/// KEDA then scales nothing, and takes its HPA away.
-pub const PAUSED: [&str; 2] = ["autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"];
+/// KEDA then scales nothing.
+const PAUSED: &str = "autoscaling.keda.sh/paused";
+
+/// The same, after it has set the workload to this many.
+const PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
 
 /// `minReplicaCount` of a ScaledObject that does not set it.
 pub const MIN_IF_ABSENT: u32 = 0;

@@ -20,7 +20,7 @@ use super::{Quantity, Span, limits, text};
     category = "floorkeeper",
     status = "ScalingPolicyStatus",
     derive = "PartialEq",
-    doc = "A ScalingPolicy keeps a floor under one workload: the replicas that its traffic needs. An internal error of the workload can't scale it below that floor. Start with `mode: Observe`, read `kubectl describe scp NAME`, then choose `Guard` (an HPA scales the workload) or `Autoscale` (nothing does).",
+    doc = "A ScalingPolicy keeps a floor under one workload: the replicas that its traffic needs. An internal error of the workload can't scale it below that floor. Start with `mode: Observe`, read `kubectl describe scp NAME`, then choose `Guard` (an HPA or KEDA scales the workload) or `Autoscale` (nothing does).",
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name", description = "The workload."),
     printcolumn(
         name = "Mode",
@@ -90,25 +90,26 @@ pub struct ScalingPolicySpec {
     ///
     /// `Observe` decides and reports, and writes nothing but this object's status.
     ///
-    /// `Guard` keeps the minimum (and never less than the owner's own) of the HPA that scales the workload, and puts
-    /// back replicas that somebody writes below the floor. The HPA goes on scaling above it.
+    /// `Guard` keeps the minimum (and never less than the owner's own) of the HPA or KEDA ScaledObject that scales the
+    /// workload, and puts back replicas that somebody writes below the floor. The scaler goes on above it.
     ///
     /// `Autoscale` is for a workload that nothing scales: with `utilization` floorkeeper creates and owns an HPA and
     /// guards it, without it floorkeeper writes replicas itself, both ways.
     #[serde(default)]
     pub mode: Mode,
 
-    /// The floor never falls below this, whatever the signals say. In Guard it also holds where the HPA's own minimum is
-    /// lower.
+    /// The floor never falls below this, whatever the signals say. In Guard it also holds where the scaler's own minimum
+    /// is lower.
     ///
-    /// Default: the minimum of the HPA in Guard, otherwise 1. From 0 to 100000, and at most `maxReplicas`.
+    /// Default: in Guard the minimum of the HPA or ScaledObject (its `idleReplicaCount`, where it has one), otherwise 1.
+    /// From 0 to 100000, and at most `maxReplicas`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub min_replicas: Option<i32>,
 
     /// The floor never rises above this. When more is needed, the condition `ScalingLimited` turns True.
     ///
-    /// Default: the maximum of the HPA in Guard; required in Autoscale. From 1 to 100000.
+    /// Default: the maximum of the HPA or ScaledObject in Guard; required in Autoscale. From 1 to 100000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max_replicas: Option<i32>,

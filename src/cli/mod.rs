@@ -15,6 +15,7 @@ mod orders;
 mod reach;
 pub mod replay;
 pub mod run;
+mod scalers;
 mod status;
 mod terminal;
 mod trouble;

@@ -172,7 +172,9 @@ pub fn problem(problem: Problem, policy: Option<&Policy>) -> String {
     match problem {
         Problem::TargetNotFound => format!("{target} does not exist: create it or correct spec.targetRef"),
         Problem::ScalerNotFound => {
-            format!("nothing scales {target}: create a HorizontalPodAutoscaler or a ScaledObject of KEDA for it, or use mode Autoscale")
+            format!(
+                "nothing scales {target}: create a HorizontalPodAutoscaler or a ScaledObject of KEDA for it, or use mode Autoscale"
+            )
         }
         Problem::ScalerExists => format!(
             "{target} is scaled by a HorizontalPodAutoscaler or ScaledObject that is not floorkeeper's: use mode Guard, or delete it"

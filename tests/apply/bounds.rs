@@ -147,7 +147,8 @@ pub(super) async fn our_own_hpa(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-const KEPT_AT_6: Kept = Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 6, max: 10 }, awake: false };
+const KEPT_AT_6: Kept =
+    Kept { original: Bounds { min: 2, max: 10 }, applied: Bounds { min: 6, max: 10 }, awake: false };
 
 fn write(namespace: &str, scaler: &str, min: u32, max: u32, kept: Option<Kept>, lowers_from: Option<&str>) -> Write {
     Write::Bounds(ScalerBounds {

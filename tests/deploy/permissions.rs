@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use floorkeeper_rig::{
-    Cluster, Described, Exposition, MetricsApis, Options, Prometheus, PrometheusOptions, Usage, eventually,
+    Cluster, Described, Exposition, MetricsApis, Options, Prometheus, PrometheusOptions, Usage, eventually, keda,
 };
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::Api;
@@ -18,12 +18,13 @@ use crate::audit::{self, Grant};
 use crate::{ACCOUNT, kubectl, path};
 
 /// Granted, and used only where another writer is met in the very moment of a write, which no test can order, or once a day.
-const SELDOM: [(&str, &str); 5] = [
+const SELDOM: [(&str, &str); 6] = [
     ("get floortables floorkeeper.dev", "a write that was refused is looked at again for its raises"),
     ("get deployments/scale apps", "a raise reads the scale again when its value is not what was seen"),
     ("get statefulsets/scale apps", "the same"),
     ("patch demandhistories floorkeeper.dev", "a history that is there already is written once a day"),
     ("get horizontalpodautoscalers autoscaling", "giving an HPA's bounds back reads it again after a conflict"),
+    ("get scaledobjects keda.sh", "the same of a ScaledObject"),
 ];
 
 #[tokio::test]
@@ -31,6 +32,7 @@ async fn nothing_is_forbidden_and_nothing_is_granted_in_vain() -> Result<()> {
     let cluster = Cluster::start(Options { audit_log: true, ..Options::default() }).await?;
     kubectl(&cluster, &["apply", "-k", &path("deploy")]).await?;
     cluster.apply(include_str!("permissions/kinds.yaml")).await?;
+    keda::install_kinds(&cluster).await?;
     let apis = MetricsApis::start(&cluster).await?;
     apis.set_external("shop", "queue_rate", &[], 5.0);
     apis.set_custom("shop", SERVICE, "requests", 5.0);
@@ -53,11 +55,22 @@ async fn at_work(cluster: &Cluster, prometheus: &Prometheus) -> Result<()> {
     cluster.apply(&policies).await?;
 
     // Raised by patch. Guard and the custom kind too: their floors stand once their replicas do.
-    for (workload, replicas) in
-        [("deployment/web", 13), ("deployment/api", 13), ("statefulset/db", 13), ("rollout/ring", 13)]
-    {
+    for (workload, replicas) in [
+        ("deployment/web", 13),
+        ("deployment/api", 13),
+        ("statefulset/db", 13),
+        ("rollout/ring", 13),
+        ("deployment/orders", 13),
+    ] {
         replicas_become(cluster, workload, |now| now >= replicas).await?;
     }
+    let minimum = ["get", "-n", "shop", "scaledobject/orders", "-o", "jsonpath={.spec.minReplicaCount}"];
+    eventually("the minimum of the ScaledObject", BOUND, || async {
+        let now: i64 = cluster.kubectl(minimum).await?.parse()?;
+        ensure!(now >= 13, "{now}");
+        Ok(())
+    })
+    .await?;
     // Put back by patch.
     cluster.kubectl(["scale", "-n", "shop", "deployment/web", "--replicas=1"]).await?;
     replicas_become(cluster, "deployment/web", |now| now >= 13).await?;
@@ -128,7 +141,7 @@ fn traffic(edge: Exposition) -> JoinHandle<()> {
         loop {
             tick.tick().await;
             edge.update(|metrics| {
-                for workload in ["web", "api", "db", "ring", "own"] {
+                for workload in ["web", "api", "db", "ring", "own", "orders"] {
                     metrics.add("edge_requests_total", &[("namespace", "shop"), ("workload", workload)], 10.0);
                 }
             });

@@ -181,7 +181,8 @@ fn bounds(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timestam
     // A scaler that idles goes below its own minimum: that has to be forbidden too, even where the minimum is enough.
     let awake = scaler.idle.is_some_and(|idle| enforced > idle.replicas);
     let slept = scaler.idle.filter(|idle| !idle.awake);
-    let kept = ((bounds != owner || awake) && !scaler.owned).then_some(Kept { original: owner, applied: bounds, awake });
+    let kept =
+        ((bounds != owner || awake) && !scaler.owned).then_some(Kept { original: owner, applied: bounds, awake });
     if bounds == scaler.bounds() && kept == scaler.kept && !(awake && slept.is_some()) {
         return None;
     }

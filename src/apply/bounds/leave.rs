@@ -125,7 +125,8 @@ mod tests {
         let keda = json!([{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "web", "uid": "u"}]);
         assert_eq!(owner_bounds(&hpa(7, 10, Some(NOTE), &keda)), None);
         let object = |spec: Value| -> DynamicObject {
-            serde_json::from_value(json!({"metadata": {"name": "web", "annotations": {KEPT: NOTE}}, "spec": spec})).unwrap()
+            serde_json::from_value(json!({"metadata": {"name": "web", "annotations": {KEPT: NOTE}}, "spec": spec}))
+                .unwrap()
         };
         let owner = |spec| owner_bounds_of_scaled_object(&object(spec));
         assert_eq!(owner(json!({"minReplicaCount": 7, "maxReplicaCount": 10})), Some(Bounds { min: 2, max: 10 }));

@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::comment;
-use crate::api::{GROUP, MetricSource, MetricsApi, Quantity, ScalingPolicy, VERSION};
+use crate::api::{GROUP, MetricSource, MetricsApi, Quantity, ScalingPolicy, VERSION, keda};
 use crate::apply;
 use crate::cli::check;
 use crate::observe;
@@ -143,8 +143,7 @@ fn document(namespace: &str, name: &str, spec: &Value) -> anyhow::Result<String>
 
 /// What an HPA says of the workload that it scales; `None` for those that floorkeeper or KEDA made.
 pub(super) fn scaled(hpa: &HorizontalPodAutoscaler, sources: &[MetricSource]) -> Option<Scaled> {
-    let by_keda = hpa.owner_references().iter().any(|owner| owner.kind == "ScaledObject");
-    if by_keda || apply::is_own_hpa(hpa) {
+    if keda::is_made_by_keda(&hpa.metadata) || apply::is_own_hpa(hpa) {
         return None;
     }
     let (api_version, kind, name) = observe::scales(hpa);

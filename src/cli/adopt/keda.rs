@@ -1,29 +1,35 @@
 //! What a KEDA `ScaledObject` says of the workload that it scales. Pure.
 
+use floorkeeper_core::Bounds;
 use kube::ResourceExt as _;
+use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 use super::draft::Scaled;
 use crate::api::MetricSource;
+use crate::apply;
+use crate::observe;
 
 /// `None` where it names no workload.
-pub(super) fn scaled(object: &Value, sources: &[MetricSource]) -> Option<Scaled> {
-    let (metadata, spec) = (&object["metadata"], &object["spec"]);
-    let target = &spec["scaleTargetRef"];
-    let text = |value: &Value, default: &str| value.as_str().unwrap_or(default).to_owned();
-    let name = target["name"].as_str()?.to_owned();
-    let kind = text(&target["kind"], "Deployment");
-    // KEDA's own defaults.
-    let (min, max) = (spec["minReplicaCount"].as_i64().unwrap_or(0), spec["maxReplicaCount"].as_i64().unwrap_or(100));
-    let own = text(&metadata["name"], "?");
-    let mut says = vec![format!("ScaledObject {own} of KEDA scales {kind} {name} from {min} to {max}.")];
+pub(super) fn scaled(object: &DynamicObject, sources: &[MetricSource]) -> Option<Scaled> {
+    let (api_version, kind, name) = observe::scaled_object_scales(object)?;
+    let scaler = observe::scaled_object(object, apply::kept(object.metadata.annotations.as_ref()));
+    let Bounds { min, max } = apply::owner_bounds_of_scaled_object(object).unwrap_or_else(|| scaler.bounds());
+    let mut says =
+        vec![format!("ScaledObject {} of KEDA scales {kind} {name} from {min} to {max}.", object.name_any())];
+    if let Some(idle) = scaler.idle {
+        says.push(format!(
+            "While its triggers are quiet it idles at {}: under Guard it does so once the floor is there.",
+            idle.replicas
+        ));
+    }
     let mut signal = None;
-    for trigger in spec["triggers"].as_array().into_iter().flatten() {
+    for trigger in object.data["spec"]["triggers"].as_array().into_iter().flatten() {
         let (says_one, found) = trigger_says(trigger, sources);
         says.push(says_one);
         signal = signal.or(found);
     }
-    Some(Scaled { api_version: text(&target["apiVersion"], "apps/v1"), kind, name, says, signal })
+    Some(Scaled { api_version: api_version.to_owned(), kind: kind.to_owned(), name: name.to_owned(), says, signal })
 }
 
 fn trigger_says(trigger: &Value, sources: &[MetricSource]) -> (String, Option<Value>) {

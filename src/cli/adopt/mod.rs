@@ -6,10 +6,10 @@ mod keda;
 use std::process::ExitCode;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use serde_json::Value;
 
 use self::draft::{Draft, Scaled, drafts};
 use super::reach::{Cluster, Reach};
+use super::scalers;
 use super::trouble::Trouble;
 use crate::api::{MetricSource, ScalingPolicy};
 
@@ -44,16 +44,10 @@ impl Args {
 async fn print(cluster: &Cluster) -> anyhow::Result<String> {
     let namespace = cluster.namespace.as_str();
     let hpas = cluster.list::<HorizontalPodAutoscaler>(Some(namespace)).await?;
-    let path = format!("/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects");
-    let objects = match cluster.list_at::<Value>(&path, "scaledobjects", Some(namespace), None).await {
-        Ok(objects) => objects.items,
-        // No KEDA here.
-        Err(Trouble::NoSuchKind(_)) => Vec::new(),
-        Err(trouble) => {
-            eprintln!("warning: ScaledObjects are left out: {trouble}");
-            Vec::new()
-        }
-    };
+    let objects = scalers::scaled_objects(cluster, Some(namespace)).await.unwrap_or_else(|trouble| {
+        eprintln!("warning: ScaledObjects are left out: {trouble}");
+        Vec::new()
+    });
     let policies = match cluster.list::<ScalingPolicy>(Some(namespace)).await {
         Ok(policies) => policies.items,
         Err(trouble @ Trouble::NoSuchKind(_)) => {

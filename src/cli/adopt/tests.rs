@@ -1,4 +1,5 @@
-use serde_json::json;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::cli::check;
@@ -29,7 +30,8 @@ fn printed(
     sources: &[MetricSource],
 ) -> String {
     let policies: Vec<ScalingPolicy> = policies.iter().map(|it| serde_json::from_value(it.clone()).unwrap()).collect();
-    let mut scaled: Vec<Scaled> = objects.iter().filter_map(|object| keda::scaled(object, sources)).collect();
+    let objects = objects.iter().map(|object| serde_json::from_value(object.clone()).unwrap());
+    let mut scaled: Vec<Scaled> = objects.filter_map(|object: DynamicObject| keda::scaled(&object, sources)).collect();
     scaled.extend(hpas.iter().filter_map(|hpa| draft::scaled(hpa, sources)));
     let text = text(&drafts("shop", &scaled, &policies).unwrap(), "shop", "floorkeeper");
     assert!(check::is_sound(&text), "{text}");
@@ -99,6 +101,17 @@ fn a_scaled_object_brings_its_query_unless_it_lies() {
     assert!(text.contains("  demand:") && text.contains("queue_published_total"), "{text}");
     let text = printed(&[], &[object("sum(rate(")], &[], &prometheus);
     assert!(text.contains("no safe signal") && !text.contains("  demand:"), "{text}");
+    // Guarded, its owner's bounds are told; and that it idles.
+    let mut guarded = object(honest);
+    guarded["metadata"]["annotations"] =
+        json!({"floorkeeper.dev/kept": r#"{"original":{"min":1,"max":30},"applied":{"min":9,"max":30}}"#});
+    guarded["spec"]["minReplicaCount"] = json!(9);
+    guarded["spec"]["idleReplicaCount"] = json!(0);
+    let text = printed(&[], &[guarded], &[], &prometheus);
+    assert!(
+        text.contains("scales Deployment orders from 1 to 30.\n# While its triggers are quiet it idles at 0"),
+        "{text}"
+    );
     // KEDA's own HPA of it is not told twice.
     let mut own = hpa("orders", &cpu());
     own.metadata.owner_references = Some(vec![

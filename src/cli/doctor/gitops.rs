@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::finding::{Finding, Severity};
 use super::look::{Look, name};
 use crate::api::conditions::CONTESTED;
-use crate::apply::{KEPT, MANAGER};
+use crate::apply::MANAGER;
+use crate::cli::scalers::Found;
 
 pub(super) fn findings(look: &Look) -> Vec<Finding> {
     let mut findings = Vec::new();
     let minimum: Vec<String> = look
-        .hpas
-        .iter()
-        .filter(|hpa| hpa.annotations().contains_key(KEPT))
-        .filter_map(|hpa| Some((hpa, claims(&hpa.metadata, "minReplicas")?)))
-        .map(|(hpa, who)| format!("{}/{} ({who})", hpa.namespace().unwrap_or_default(), hpa.name_any()))
+        .scalers()
+        .filter(Found::is_kept)
+        .filter_map(|scaler| Some(format!("{} ({})", scaler.place(), claims(&scaler.metadata, scaler.minimum())?)))
         .collect();
     if !minimum.is_empty() {
-        let says = "manifests set minReplicas of HPAs that floorkeeper guards: at each apply the floor is overwritten and put back";
+        let says = "manifests set the minimum of HPAs or ScaledObjects that floorkeeper guards: at each apply the floor is \
+                    overwritten and put back";
         let remedy =
-            "let the manifest leave minReplicas out and the policy say it, or let the tool ignore it: docs/gitops.md";
+            "let the manifest leave the minimum out and the policy say it, or let the tool ignore it: docs/gitops.md";
         findings.push(Finding::new(Severity::Warning, "MinimumInManifest", says, remedy).at(minimum));
     }
     let replicas: Vec<String> = look

@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PostParams;
-use kube::core::Request;
+use kube::core::{DynamicObject, Request};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use crate::api::{MetricSource, ScalingPolicy};
 use crate::cli::heartbeat::{Heart, NAME};
 use crate::cli::orders::ENFORCE;
 use crate::cli::reach::{Cluster, Listed};
+use crate::cli::scalers::{self, Found};
 use crate::cli::trouble::Trouble;
 
 /// The cluster, as far as this person may see it.
@@ -35,6 +36,8 @@ pub(super) struct Look {
     pub(super) sources: Vec<MetricSource>,
     pub(super) policies: Vec<ScalingPolicy>,
     pub(super) hpas: Vec<HorizontalPodAutoscaler>,
+    /// KEDA's.
+    pub(super) scaled_objects: Vec<DynamicObject>,
     /// Those that policies target.
     pub(super) deployments: Vec<Deployment>,
     /// What somebody may do, and whether they may.
@@ -77,9 +80,13 @@ impl Look {
         let sources = seen(cluster.list::<MetricSource>(None).await, &mut hidden).unwrap_or_default();
         let policies = seen(cluster.list::<ScalingPolicy>(None).await, &mut hidden).unwrap_or_default();
         let hpas = seen(cluster.list::<HorizontalPodAutoscaler>(None).await, &mut hidden).unwrap_or_default();
+        let scaled_objects = scalers::scaled_objects(cluster, None).await.unwrap_or_else(|trouble| {
+            hidden.push(trouble);
+            Vec::new()
+        });
         let services = seen(cluster.list_at::<Value>(API_SERVICES, "apiservices", None, None).await, &mut hidden);
         let heart = Heart::listen(cluster).await;
-        let may = rights(cluster, &mut hidden).await;
+        let may = rights(cluster, !scaled_objects.is_empty(), &mut hidden).await;
         Ok(Self {
             minor: minor.and_then(|minor| minor.parse().ok()),
             heart,
@@ -93,10 +100,17 @@ impl Look {
             sources,
             policies,
             hpas,
+            scaled_objects,
             may,
             hidden,
             now: cluster.now(),
         })
+    }
+
+    /// Everything that scales something.
+    pub(super) fn scalers(&self) -> impl Iterator<Item = Found> {
+        let objects = self.scaled_objects.iter().filter_map(Found::scaled_object);
+        objects.chain(self.hpas.iter().filter_map(Found::hpa))
     }
 }
 
@@ -159,10 +173,11 @@ async fn deployments(cluster: &Cluster, policies: &[ScalingPolicy]) -> Vec<Deplo
 }
 
 /// What you may do, and what floorkeeper may: the API server is asked, nothing is tried.
-async fn rights(cluster: &Cluster, hidden: &mut Vec<Trouble>) -> Vec<(Whose, &'static str, bool)> {
+async fn rights(cluster: &Cluster, keda: bool, hidden: &mut Vec<Trouble>) -> Vec<(Whose, &'static str, bool)> {
     let mut rights = Vec::new();
     let account = format!("system:serviceaccount:{}:{NAME}", cluster.home);
-    for (what, verb, group, resource, subresource) in NEEDED {
+    let keda = if keda { NEEDED_WITH_KEDA } else { &[] };
+    for (what, verb, group, resource, subresource) in NEEDED.iter().chain(keda) {
         let attributes = json!({"verb": verb, "group": group, "resource": resource, "subresource": subresource});
         let spec = json!({"user": account, "resourceAttributes": attributes});
         match review(cluster, "subjectaccessreviews", "SubjectAccessReview", spec).await {
@@ -202,6 +217,12 @@ const NEEDED: &[(&str, &str, &str, &str, &str)] = &[
     ("write minReplicas of HPAs", "patch", "autoscaling", "horizontalpodautoscalers", ""),
     ("watch Deployments", "watch", "apps", "deployments", ""),
     ("scale Deployments", "update", "apps", "deployments", "scale"),
+];
+
+/// And what more, where KEDA scales something.
+const NEEDED_WITH_KEDA: &[(&str, &str, &str, &str, &str)] = &[
+    ("watch ScaledObjects", "watch", "keda.sh", "scaledobjects", ""),
+    ("write minReplicaCount of ScaledObjects", "patch", "keda.sh", "scaledobjects", ""),
 ];
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use floorkeeper_core::ScalerKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::finding::{Finding, Severity};
 use super::look::{Look, name};
 use crate::api::conditions::{READY, SCALING_LIMITED, TRUSTED};
-use crate::api::{Mode, ScalingPolicy, TrustLevel};
-use crate::apply;
-use crate::cli::explain::scales;
-use crate::observe;
+use crate::api::{Mode, ScalingPolicy, TrustLevel, keda};
+use crate::cli::scalers::Found;
 
 pub(super) fn findings(look: &Look) -> Vec<Finding> {
     let mut findings = broken(look);
@@ -69,16 +67,23 @@ pub(super) fn findings(look: &Look) -> Vec<Finding> {
     add(
         Severity::Note,
         "OwnMinimum",
-        "the HPA's own minimum is above what the load needs, so the floor adds nothing at this load",
-        "nothing, if that minimum is meant; else lower the HPA's own minReplicas and let the floor carry the load",
+        "the scaler's own minimum is above what the load needs, so the floor adds nothing at this load",
+        "nothing, if that minimum is meant; else lower it on the HPA or ScaledObject and let the floor carry the load",
         own_minimum(look),
     );
     add(
         Severity::Note,
         "Unguarded",
-        "HPAs that no policy guards",
+        "HPAs and ScaledObjects that no policy guards",
         "floorkeeper adopt -n NAMESPACE prints policies for them",
         unguarded(look),
+    );
+    add(
+        Severity::Warning,
+        "Paused",
+        "KEDA is told to pause these ScaledObjects: floors are kept, and nothing scales above them",
+        "end the pause (annotations autoscaling.keda.sh/paused*); to hold replicas for a while: floorkeeper override --pin",
+        paused(look),
     );
     findings
 }
@@ -131,31 +136,32 @@ fn shared(look: &Look) -> Vec<String> {
         .collect()
 }
 
-fn hpa_of<'a>(look: &'a Look, policy: &ScalingPolicy) -> Option<&'a HorizontalPodAutoscaler> {
-    look.hpas.iter().find(|hpa| hpa.namespace() == policy.namespace() && scales(hpa, policy))
-}
-
 fn own_minimum(look: &Look) -> Vec<String> {
     let guards = look.policies.iter().filter(|policy| policy.spec.mode == Mode::Guard);
     let above = guards.filter_map(|policy| {
         let need = policy.status.as_ref()?.demand.as_ref()?.need?;
-        let hpa = hpa_of(look, policy)?;
-        let kept = apply::kept(hpa.metadata.annotations.as_ref());
-        let own = kept.map_or_else(
-            || hpa.spec.min_replicas.unwrap_or(1),
-            |kept| i32::try_from(kept.original.min).unwrap_or(i32::MAX),
-        );
+        let scaler = look.scalers().find(|scaler| scaler.scales(policy))?;
+        let own = scaler.kept.map_or(scaler.bounds.min, |kept| kept.original.min);
+        let own = i32::try_from(own).unwrap_or(i32::MAX);
         (own > need).then(|| format!("{} (own minimum {own}, need {need})", name(policy)))
     });
     above.collect()
 }
 
 fn unguarded(look: &Look) -> Vec<String> {
-    let guarded = |hpa: &HorizontalPodAutoscaler| {
-        look.policies.iter().any(|policy| policy.namespace() == hpa.namespace() && scales(hpa, policy))
-    };
-    let hpas = look.hpas.iter().filter(|hpa| !guarded(hpa));
-    hpas.map(|hpa| format!("{}/{}", hpa.namespace().unwrap_or_default(), observe::scales(hpa).2)).collect()
+    let guarded = |scaler: &Found| look.policies.iter().any(|policy| scaler.scales(policy));
+    look.scalers().filter(|scaler| !guarded(scaler)).map(|scaler| scaler.target()).collect()
+}
+
+/// Of those that a policy guards.
+fn paused(look: &Look) -> Vec<String> {
+    let guards = || look.policies.iter().filter(|policy| policy.spec.mode == Mode::Guard);
+    let objects = look.scalers().filter(|scaler| scaler.kind == ScalerKind::ScaledObject);
+    let paused = objects.filter(|scaler| {
+        let annotations = scaler.metadata.annotations.as_ref();
+        keda::is_paused(annotations) && guards().any(|policy| scaler.scales(policy))
+    });
+    paused.map(|scaler| scaler.place()).collect()
 }
 
 /// A start takes seconds; what is said later than this is not the first word.

@@ -42,6 +42,7 @@ fn sound() -> Look {
         sources: vec![read(source)],
         policies: vec![policy("web", "Guard")],
         hpas: vec![read(hpa(4))],
+        scaled_objects: Vec::new(),
         deployments: Vec::new(),
         may: vec![(Whose::Floorkeepers, "write FloorTables", true), (Whose::Yours, "create FloorOverrides here", true)],
         hidden: Vec::new(),
@@ -82,7 +83,7 @@ fn a_sound_cluster_has_no_findings() {
 #[test]
 fn each_check_bites_and_alone() {
     type Break = fn(&mut Look);
-    let cases: [(Break, Severity, &str); 25] = [
+    let cases: [(Break, Severity, &str); 28] = [
         (|look| drop(look.crds.pop_first()), Severity::Problem, "KindMissing"),
         (|look| look.crds.values_mut().for_each(|crd| crd["status"] = Value::Null), Severity::Problem, "KindNotServed"),
         (
@@ -161,12 +162,43 @@ fn each_check_bites_and_alone() {
             Severity::Warning,
             "MinimumInManifest",
         ),
+        (
+            |look| {
+                let applied =
+                    json!({"kubectl.kubernetes.io/last-applied-configuration": r#"{"spec":{"minReplicaCount":2}}"#});
+                by_keda(look, &applied);
+            },
+            Severity::Warning,
+            "MinimumInManifest",
+        ),
+        (|look| by_keda(look, &json!({"autoscaling.keda.sh/paused": "true"})), Severity::Warning, "Paused"),
+        (
+            |look| {
+                by_keda(look, &json!({}));
+                look.scaled_objects[0].data["spec"]["scaleTargetRef"]["name"] = json!("api");
+                look.policies.clear();
+            },
+            Severity::Note,
+            "Unguarded",
+        ),
     ];
     for (breaks, severity, check) in cases {
         let mut look = sound();
         breaks(&mut look);
         assert_eq!(found(&look), [(severity, check)], "{:#?}", examine(&look));
     }
+}
+
+/// Web is scaled by KEDA, with the HPA that KEDA makes of it.
+fn by_keda(look: &mut Look, annotations: &Value) {
+    let mut made = hpa(4);
+    made["metadata"]["ownerReferences"] = json!([{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "web", "uid": "u", "controller": true}]);
+    look.hpas = vec![read(made)];
+    let mut annotations = annotations.clone();
+    annotations["floorkeeper.dev/kept"] = json!(r#"{"original":{"min":0,"max":60},"applied":{"min":4,"max":60}}"#);
+    look.scaled_objects = vec![read(json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+        "metadata": {"name": "web", "namespace": "shop", "annotations": annotations},
+        "spec": {"scaleTargetRef": {"name": "web"}, "minReplicaCount": 4, "maxReplicaCount": 60}}))];
 }
 
 fn status(look: &mut Look, kind: &str, value: &str) {

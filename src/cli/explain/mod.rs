@@ -11,9 +11,9 @@ use serde_json::json;
 use self::show::Story;
 use super::heartbeat::Heart;
 use super::reach::{Cluster, Reach};
+use super::scalers::{self, Found};
 use super::terminal::Terminal;
 use crate::api::{FloorRow, FloorTable, ScalingPolicy, TABLE_NAME};
-use crate::observe;
 
 /// Says why a policy's floor stands where it stands, now.
 #[derive(Debug, clap::Args)]
@@ -64,19 +64,22 @@ async fn look(cluster: &Cluster, name: &str, output: Option<Output>) -> anyhow::
     // The rest helps to understand; who may not read it still gets the status.
     let table = cluster.find::<FloorTable>(TABLE_NAME, Some(namespace)).await.ok().flatten();
     let row = table.and_then(|table| row(table, &policy));
+    let objects = scalers::scaled_objects(cluster, Some(namespace)).await.unwrap_or_default();
+    let object = objects.into_iter().find(|object| of(Found::scaled_object(object), &policy).is_some());
     let hpas = cluster.list::<HorizontalPodAutoscaler>(Some(namespace)).await.unwrap_or_default();
-    let hpa = hpas.items.into_iter().find(|hpa| scales(hpa, &policy));
+    let hpa = hpas.items.into_iter().find(|hpa| of(Found::hpa(hpa), &policy).is_some());
     let heart = Heart::listen(cluster).await;
     if output == Some(Output::Json) {
         return super::pretty(&json!({
             "floorkeeper": {"alive": heart.alive(), "says": heart.sentence(cluster.now())},
-            "policy": policy, "row": row, "hpa": hpa,
+            "policy": policy, "row": row, "hpa": hpa, "scaledObject": object,
         }));
     }
+    let scaler = object.as_ref().and_then(Found::scaled_object).or_else(|| hpa.as_ref().and_then(Found::hpa));
     let story = Story {
         policy: &policy,
         row: row.as_ref(),
-        hpa: hpa.as_ref(),
+        scaler: scaler.as_ref(),
         heart: &heart,
         now: cluster.now(),
         terminal: Terminal::here(),
@@ -96,9 +99,8 @@ fn row(table: FloorTable, policy: &ScalingPolicy) -> Option<FloorRow> {
     rows.next().map(|(_, row)| row)
 }
 
-pub(super) fn scales(hpa: &HorizontalPodAutoscaler, policy: &ScalingPolicy) -> bool {
-    let (_, kind, name) = observe::scales(hpa);
-    kind == policy.spec.target_ref.kind && name == policy.spec.target_ref.name
+fn of(scaler: Option<Found>, policy: &ScalingPolicy) -> Option<Found> {
+    scaler.filter(|scaler| scaler.scales(policy))
 }
 
 /// Names what there is instead.

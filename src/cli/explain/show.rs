@@ -1,18 +1,17 @@
 //! The story of one floor, in the order in which a person asks at night. Pure.
 
-use floorkeeper_core::Trust;
+use floorkeeper_core::{Idle, Trust};
 use jiff::Timestamp;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::conditions::{CONTESTED, ENFORCED, FLOOR_HOLDING, READY, SCALING_LIMITED, TRUSTED};
 use crate::api::{
     ActionKind, FloorRow, Mode, OverrideAction, ScalingPolicy, ScalingPolicyStatus, SignalStatus, TrustLevel,
 };
-use crate::apply;
 use crate::cli::ago;
 use crate::cli::enforced::{Keeper, keeper};
 use crate::cli::heartbeat::{DEAD, Heart};
+use crate::cli::scalers::Found;
 use crate::cli::terminal::{Cell, Terminal, Tone};
 use crate::words;
 
@@ -21,7 +20,7 @@ use crate::words;
 pub(super) struct Story<'a> {
     pub(super) policy: &'a ScalingPolicy,
     pub(super) row: Option<&'a FloorRow>,
-    pub(super) hpa: Option<&'a HorizontalPodAutoscaler>,
+    pub(super) scaler: Option<&'a Found>,
     pub(super) heart: &'a Heart,
     pub(super) now: Timestamp,
     pub(super) terminal: Terminal,
@@ -114,12 +113,14 @@ impl Story<'_> {
     }
 
     fn bounds(&self) -> String {
-        let Some(hpa) = self.hpa else { return String::new() };
-        let name = hpa.metadata.name.as_deref().unwrap_or_default();
-        let (min, max) = (hpa.spec.min_replicas.unwrap_or(1), hpa.spec.max_replicas);
-        let own = apply::kept(hpa.metadata.annotations.as_ref()).map(|kept| kept.original.min);
-        let own = own.map_or_else(String::new, |own| format!(" (its owner's minimum: {own})"));
-        format!("; HPA {name}: {min} to {max}{own}")
+        let Some(scaler) = self.scaler else { return String::new() };
+        let own = scaler.kept.map_or_else(String::new, |kept| format!(" (its owner's minimum: {})", kept.original.min));
+        let idle = match scaler.idle {
+            Some(Idle { replicas, awake: true }) => format!(", kept from idling at {replicas}"),
+            Some(Idle { replicas, awake: false }) => format!(", idles at {replicas}"),
+            None => String::new(),
+        };
+        format!("; {}: {} to {}{own}{idle}", scaler.says(), scaler.bounds.min, scaler.bounds.max)
     }
 
     /// What is wrong apart from doubt.

@@ -41,15 +41,16 @@ fn night() -> Value {
 }
 
 fn told(policy: &ScalingPolicy, heart: &Heart) -> String {
-    let hpa = json!({"metadata": {"name": "events-api", "annotations": {
+    let hpa = json!({"metadata": {"name": "events-api", "namespace": "events", "annotations": {
         "floorkeeper.dev/kept": r#"{"original":{"min":2,"max":60},"applied":{"min":40,"max":60}}"#}},
         "spec": {"minReplicas": 40, "maxReplicas": 60, "scaleTargetRef": {"kind": "Deployment", "name": "events-api"}}});
     let row = json!({"replicas": 40, "policy": "events-api", "uid": "u", "reason": "Held", "epoch": 1, "seq": 9,
         "observedAt": SINCE, "doubt": {"since": SINCE, "replicas": 40}});
     let (hpa, row) = (serde_json::from_value(hpa).unwrap(), serde_json::from_value(row).unwrap());
+    let scaler = Found::hpa(&hpa);
     let now: Timestamp = "2024-03-05T03:50:00Z".parse().unwrap();
     let terminal = Terminal { size: Some((100, 24)), colours: false };
-    Story { policy, row: Some(&row), hpa: Some(&hpa), heart, now, terminal, program: "floorkeeper" }.text()
+    Story { policy, row: Some(&row), scaler: scaler.as_ref(), heart, now, terminal, program: "floorkeeper" }.text()
 }
 
 fn alive() -> Heart {

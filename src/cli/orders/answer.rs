@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
+use floorkeeper_core::Bounds;
 use jiff::Timestamp;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
 
 use super::list::action;
-use crate::api::{FloorOverride, Mode, OverrideAction, ScalingPolicy};
-use crate::apply;
+use crate::api::{FloorOverride, Mode, OverrideAction, ScalingPolicy, keda};
 use crate::cli::ago;
 use crate::cli::heartbeat::{DEAD, Heart};
+use crate::cli::scalers::Found;
 use crate::cli::terminal::{Terminal, Tone};
 
 /// What stands where floorkeeper does not write.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Way {
-    pub(super) hpa: Option<HorizontalPodAutoscaler>,
+    pub(super) scaler: Option<Found>,
     /// The namespace has the label that lets the API server keep floors.
     pub(super) enforced: bool,
 }
@@ -107,15 +107,14 @@ impl Answer<'_> {
         let namespace = self.namespace();
         let mut commands = Vec::new();
         let mut says = Vec::new();
-        let hpa = way.hpa.as_ref();
-        if let Some(hpa) = hpa {
-            let (min, max) = (hpa.spec.min_replicas.unwrap_or(1), hpa.spec.max_replicas);
-            says.push(format!(
-                "What holds now: HPA {} keeps {min} replicas at least and {max} at most.",
-                hpa.name_any()
-            ));
+        let scaler = way.scaler.as_ref();
+        if let Some(scaler) = scaler {
+            let Bounds { min, max } = scaler.bounds;
+            says.push(format!("What holds now: {} keeps {min} replicas at least and {max} at most.", scaler.says()));
         }
-        let owner = hpa.and_then(|hpa| apply::kept(hpa.metadata.annotations.as_ref())).map(|kept| kept.original.min);
+        let kept = scaler.and_then(|scaler| scaler.kept);
+        let owner = kept.map(|kept| kept.original.min);
+        let (minimum, maximum) = scaler.map_or(("", ""), |scaler| (scaler.minimum(), scaler.maximum()));
         let (bounds, replicas) = match (self.order.spec.action, self.order.spec.replicas) {
             (OverrideAction::Freeze, _) => {
                 says.push("Nothing lowers a floor while floorkeeper is dead: what you ordered is so.".to_owned());
@@ -123,16 +122,19 @@ impl Answer<'_> {
             }
             (OverrideAction::Release, _) => {
                 let least = owner.map_or_else(|| "N".to_owned(), |min| min.to_string());
-                (Some(format!("{{\"minReplicas\":{least}}}")), way.enforced.then_some(least))
+                (Some(format!("{{\"{minimum}\":{least}}}")), way.enforced.then_some(least))
             }
             (OverrideAction::Pin, replicas) => {
                 let count = replicas.map_or_else(|| "N".to_owned(), |count| count.to_string());
-                (Some(format!("{{\"minReplicas\":{count},\"maxReplicas\":{count}}}")), Some(count))
+                (Some(format!("{{\"{minimum}\":{count},\"{maximum}\":{count}}}")), Some(count))
             }
         };
-        if let (Some(bounds), Some(hpa)) = (bounds, hpa) {
-            let name = hpa.name_any();
-            commands.push(format!("kubectl patch hpa {name} -n {namespace} --type=merge -p '{{\"spec\":{bounds}}}'"));
+        if let (Some(bounds), Some(scaler)) = (bounds, scaler) {
+            let place = format!("{} {} -n {namespace}", scaler.resource(), scaler.name());
+            commands.push(format!("kubectl patch {place} --type=merge -p '{{\"spec\":{bounds}}}'"));
+            if self.order.spec.action == OverrideAction::Release && kept.is_some_and(|kept| kept.awake) {
+                commands.push(format!("kubectl annotate {place} {}-", keda::FORCE_ACTIVATION));
+            }
         }
         if let Some(replicas) = replicas {
             let target = &policy.spec.target_ref;

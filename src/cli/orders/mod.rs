@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::core::{ObjectMeta, Request};
@@ -16,9 +15,10 @@ use kube::{Resource as _, ResourceExt as _};
 use serde_json::Value;
 
 use self::answer::{Answer, Way};
-use super::explain::{missing, scales};
+use super::explain::missing;
 use super::heartbeat::Heart;
 use super::reach::{Cluster, Reach, about};
+use super::scalers;
 use super::terminal::Terminal;
 use crate::api::{FloorOverride, FloorOverrideSpec, Mode, OverrideAction, OverrideState, ScalingPolicy, Span, limits};
 
@@ -222,12 +222,11 @@ async fn obeyed(
 /// What stands, and whom it would take to change it by hand.
 async fn way(cluster: &Cluster, policy: &ScalingPolicy) -> Way {
     let namespace = cluster.namespace.as_str();
-    let hpas = cluster.list::<HorizontalPodAutoscaler>(Some(namespace)).await.unwrap_or_default();
-    let hpa = hpas.items.into_iter().find(|hpa| scales(hpa, policy)).filter(|_| policy.spec.mode != Mode::Observe);
+    let scaler = if policy.spec.mode == Mode::Observe { None } else { scalers::of(cluster, policy).await };
     let labels = cluster.find::<k8s_openapi::api::core::v1::Namespace>(namespace, None).await.ok().flatten();
     let enforced = labels.and_then(|namespace| namespace.labels().get(ENFORCE).cloned());
     let enforced = enforced.is_some_and(|how| how == "clamp" || how == "deny");
-    Way { hpa, enforced }
+    Way { scaler, enforced }
 }
 
 async fn end(cluster: &Cluster, name: &str, dry_run: bool) -> anyhow::Result<ExitCode> {

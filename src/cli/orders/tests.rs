@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cli::orders::answer::Answer;
+use crate::cli::scalers::Found;
 
 fn now() -> Timestamp {
     "2024-03-05T03:50:00Z".parse().unwrap()
@@ -36,7 +37,7 @@ fn way(enforced: bool) -> Way {
     let hpa = json!({"metadata": {"name": "web", "annotations": {
         "floorkeeper.dev/kept": r#"{"original":{"min":2,"max":60},"applied":{"min":40,"max":60}}"#}},
         "spec": {"minReplicas": 40, "maxReplicas": 60, "scaleTargetRef": {"kind": "Deployment", "name": "web"}}});
-    Way { hpa: Some(serde_json::from_value(hpa).unwrap()), enforced }
+    Way { scaler: Found::hpa(&serde_json::from_value(hpa).unwrap()), enforced }
 }
 
 fn told(order: &FloorOverride, after: &ScalingPolicy, obeyed: bool, heart: &Heart, way: &Way) -> String {
@@ -89,6 +90,19 @@ NOT obeyed within 15s
     let text = told(&release(), &policy(40, None), false, &dead, &way(true));
     let command = "kubectl scale deployment/web -n shop --replicas=2 --as=floorkeeper.dev:break-glass --as-group=floorkeeper.dev:break-glass";
     assert!(text.contains(command), "{text}");
+    let object = json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "web", "annotations": {
+        "autoscaling.keda.sh/force-activation": "true",
+        "floorkeeper.dev/kept": r#"{"original":{"min":3,"max":60},"applied":{"min":40,"max":60},"awake":true}"#}},
+        "spec": {"minReplicaCount": 40, "maxReplicaCount": 60, "idleReplicaCount": 0, "scaleTargetRef": {"name": "web"}}});
+    let keda = Way { scaler: Found::scaled_object(&serde_json::from_value(object).unwrap()), enforced: false };
+    let text = told(&release(), &policy(40, None), false, &dead, &keda);
+    let way_out = "\
+  What holds now: ScaledObject web keeps 40 replicas at least and 60 at most.
+  The way out by hand:
+    kubectl patch scaledobject web -n shop --type=merge -p '{\"spec\":{\"minReplicaCount\":3}}'
+    kubectl annotate scaledobject web -n shop autoscaling.keda.sh/force-activation-
+";
+    assert!(text.ends_with(way_out), "{text}");
     let pin =
         order(&json!({"policy": "web", "action": "Pin", "replicas": 70, "for": "30m", "reason": "r"}), &Value::Null);
     let text = told(&pin, &policy(40, None), false, &dead, &way(false));

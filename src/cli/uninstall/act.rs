@@ -5,11 +5,11 @@ use std::time::Duration;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions, PropagationPolicy};
-use kube::core::Request;
+use kube::core::{DynamicObject, Request};
 use serde_json::{Value, json};
 
-use super::find::CLAMPED;
 use super::plan::{Act, Stage, Step, Thing};
+use crate::api::keda;
 use crate::apply;
 use crate::cli::reach::Cluster;
 use crate::cli::trouble::Trouble;
@@ -22,8 +22,9 @@ pub(super) async fn act(cluster: &Cluster, step: &Step) -> Result<(), String> {
             if step.stage == Stage::Kinds { gone(cluster, thing).await } else { Ok(()) }
         }
         Act::GiveBack(hpa) => give_back(cluster, hpa).await,
-        Act::Unmark(thing) => {
-            let body = json!({"metadata": {"annotations": {CLAMPED: null}}});
+        Act::GiveObjectBack(object) => give_object_back(cluster, object).await,
+        Act::Unmark(thing, annotation) => {
+            let body = json!({"metadata": {"annotations": {*annotation: null}}});
             patch(cluster, thing, "", &body).await.map_err(|trouble| trouble.to_string())
         }
     }
@@ -57,6 +58,28 @@ async fn give_back(cluster: &Cluster, hpa: &HorizontalPodAutoscaler) -> Result<(
         let now = cluster.find::<HorizontalPodAutoscaler>(&name, namespace.as_deref()).await;
         let Some(now) = now.map_err(|trouble| trouble.to_string())? else { return Ok(()) };
         match apply::give_hpa_back(&cluster.client(), &now).await {
+            Ok(_) => return Ok(()),
+            Err(why) => told = why,
+        }
+    }
+    Err(told)
+}
+
+/// KEDA writes its status as often.
+async fn give_object_back(cluster: &Cluster, object: &DynamicObject) -> Result<(), String> {
+    let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+    let kind = keda::scaled_objects();
+    let path = format!("/apis/{}/namespaces/{namespace}/{}", kind.api_version, kind.plural);
+    let mut told = String::new();
+    for _ in 0..TRIES {
+        let request = Request::new(&*path).get(&name, &GetParams::default());
+        let now: DynamicObject =
+            match cluster.send(request, &format!("get scaledobjects in namespace {namespace}")).await {
+                Ok(now) => now,
+                Err(Trouble::NotFound | Trouble::NoSuchKind(_)) => return Ok(()),
+                Err(trouble) => return Err(trouble.to_string()),
+            };
+        match apply::give_scaled_object_back(&cluster.client(), &now).await {
             Ok(_) => return Ok(()),
             Err(why) => told = why,
         }

@@ -5,15 +5,17 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::plan::{Found, Thing};
-use crate::api;
+use crate::api::{self, keda};
 use crate::apply;
 use crate::cli::heartbeat::NAME;
 use crate::cli::reach::Cluster;
+use crate::cli::scalers;
 use crate::cli::trouble::Trouble;
 
 pub(super) async fn all(cluster: &Cluster) -> anyhow::Result<Found> {
     let home = cluster.home.as_str();
-    let mut found = Found { hpas: hpas(cluster).await?, ..Found::default() };
+    let mut found = Found::default();
+    scalers(cluster, &mut found).await?;
     for (plural, kind) in ADMISSION {
         let path = format!("/apis/admissionregistration.k8s.io/v1/{plural}");
         let things = list(cluster, &path, plural, kind, None, None).await?;
@@ -27,7 +29,7 @@ pub(super) async fn all(cluster: &Cluster) -> anyhow::Result<Found> {
         let marked = objects.items.iter().filter(|object| object["metadata"]["annotations"].get(CLAMPED).is_some());
         found.marked.extend(marked.map(|object| {
             let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-            thing(&format!("/apis/apps/v1/namespaces/{namespace}/{plural}"), kind, object)
+            (thing(&format!("/apis/apps/v1/namespaces/{namespace}/{plural}"), kind, object), CLAMPED)
         }));
     }
     for (group, plural, kind) in AT_HOME {
@@ -60,10 +62,20 @@ async fn kinds(cluster: &Cluster, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn hpas(cluster: &Cluster) -> anyhow::Result<Vec<HorizontalPodAutoscaler>> {
+async fn scalers(cluster: &Cluster, found: &mut Found) -> anyhow::Result<()> {
     let hpas = cluster.list::<HorizontalPodAutoscaler>(None).await?;
-    let ours = |hpa: &HorizontalPodAutoscaler| apply::is_own_hpa(hpa) || apply::owner_bounds(hpa).is_some();
-    Ok(hpas.items.into_iter().filter(ours).collect())
+    for hpa in hpas.items {
+        if keda::is_made_by_keda(&hpa.metadata) {
+            if hpa.annotations().contains_key(apply::KEPT) {
+                found.marked.push((Thing::of_hpa(&hpa), apply::KEPT));
+            }
+        } else if apply::is_own_hpa(&hpa) || apply::owner_bounds(&hpa).is_some() {
+            found.hpas.push(hpa);
+        }
+    }
+    let objects = scalers::scaled_objects(cluster, None).await?.into_iter();
+    found.scaled_objects.extend(objects.filter(|object| apply::owner_bounds_of_scaled_object(object).is_some()));
+    Ok(())
 }
 
 /// Each object, and whether it carries floorkeeper's label. What is not served is not there.
@@ -130,7 +142,7 @@ const NAMES: [&str; 11] = [
 const WORKLOADS: [(&str, &str); 2] = [("deployments", "Deployment"), ("statefulsets", "StatefulSet")];
 
 /// What a clamp leaves on a workload.
-pub(super) const CLAMPED: &str = "floorkeeper.dev/clamped";
+const CLAMPED: &str = "floorkeeper.dev/clamped";
 
 /// kustomize puts it on everything of deploy/.
 const LABEL: &str = "app.kubernetes.io/part-of=floorkeeper";

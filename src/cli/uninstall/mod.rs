@@ -18,10 +18,10 @@ use super::terminal::{Terminal, Tone};
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Takes floorkeeper out of the cluster, in order: stops it; removes its admission policies and bindings; gives \
-every HPA its owner's bounds back; removes its annotations; removes what was installed with it; removes its kinds last, and \
+every HPA and ScaledObject its owner's bounds back; removes its annotations; removes what was installed with it; removes its kinds last, and \
 with them all policies, overrides and floors.\n\n\
 It says what it is about to do and asks. Interrupted, or failed half-way, it is safe to run again: it looks at what is still \
-there. Replicas are not written, but from then on the HPAs alone decide. Not removed: floorkeeper's namespace with its \
+there. Replicas are not written, but from then on the scalers alone decide. Not removed: floorkeeper's namespace with its \
 Secrets, and labels that you gave to namespaces.\n\n\
 Exit code: 0 done (or nothing to do), 1 something is left, or you said no.",
     after_help = "Examples:

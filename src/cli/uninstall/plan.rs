@@ -2,9 +2,11 @@
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
+use kube::core::DynamicObject;
 
 use crate::apply;
 use crate::cli::terminal::{Terminal, Tone};
+use crate::observe;
 
 /// The order: each rests on those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +29,7 @@ impl Stage {
             Self::Stop => "stop it, so that nothing is put back",
             Self::Admission => "admission policies and their bindings go: the API server keeps no floor any more",
             Self::Scalers => "scalers get their owner's bounds back: from then on they alone decide, replicas may fall",
-            Self::Marks => "annotations on workloads go",
+            Self::Marks => "annotations on workloads, and on HPAs that KEDA copied them to, go",
             Self::Installed => "what was installed with it goes",
             Self::Kinds => "kinds go, and all policies, overrides, sources and floors with them",
         }
@@ -49,8 +51,9 @@ pub(super) enum Act {
     Stop(Thing),
     Delete(Thing),
     GiveBack(Box<HorizontalPodAutoscaler>),
-    /// Remove the annotation of a clamp.
-    Unmark(Thing),
+    GiveObjectBack(Box<DynamicObject>),
+    /// Remove an annotation of ours.
+    Unmark(Thing, &'static str),
 }
 
 /// An object by its path, and that it is this one.
@@ -66,6 +69,18 @@ pub(super) struct Thing {
 }
 
 impl Thing {
+    pub(super) fn of_hpa(hpa: &HorizontalPodAutoscaler) -> Self {
+        let namespace = hpa.namespace().unwrap_or_default();
+        Self {
+            path: format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"),
+            kind: "HPA",
+            namespace: Some(namespace),
+            name: hpa.name_any(),
+            uid: hpa.uid().unwrap_or_default(),
+            version: hpa.resource_version().unwrap_or_default(),
+        }
+    }
+
     pub(super) fn says(&self) -> String {
         let namespace = self.namespace.as_deref().map_or_else(String::new, |namespace| format!("{namespace}/"));
         format!("{} {namespace}{}", self.kind, self.name)
@@ -78,14 +93,16 @@ pub(super) struct Found {
     pub(super) deployment: Option<Thing>,
     pub(super) admission: Vec<Thing>,
     pub(super) hpas: Vec<HorizontalPodAutoscaler>,
-    pub(super) marked: Vec<Thing>,
+    pub(super) scaled_objects: Vec<DynamicObject>,
+    /// Each with the annotation.
+    pub(super) marked: Vec<(Thing, &'static str)>,
     pub(super) installed: Vec<Thing>,
     /// Each with the count of its objects.
     pub(super) kinds: Vec<(Thing, usize)>,
 }
 
 pub(super) fn plan(found: Found) -> Vec<Step> {
-    let Found { deployment, admission, hpas, marked, installed, kinds } = found;
+    let Found { deployment, admission, hpas, scaled_objects, marked, installed, kinds } = found;
     let mut steps = Vec::new();
     let mut add = |stage, says: String, act| steps.push(Step { stage, says, act });
     if let Some(thing) = deployment {
@@ -98,15 +115,22 @@ pub(super) fn plan(found: Found) -> Vec<Step> {
         let name = format!("{}/{}", hpa.namespace().unwrap_or_default(), hpa.name_any());
         if apply::is_own_hpa(&hpa) {
             let says = format!("HPA {name}: floorkeeper made it, it goes; replicas stay");
-            add(Stage::Scalers, says, Act::Delete(of_hpa(&hpa)));
+            add(Stage::Scalers, says, Act::Delete(Thing::of_hpa(&hpa)));
         } else if let Some(owner) = apply::owner_bounds(&hpa) {
             let (min, max) = (hpa.spec.min_replicas.unwrap_or(1), hpa.spec.max_replicas);
             let says = format!("HPA {name}: {min} to {max} becomes {} to {}", owner.min, owner.max);
             add(Stage::Scalers, says, Act::GiveBack(Box::new(hpa)));
         }
     }
-    for thing in marked {
-        add(Stage::Marks, thing.says(), Act::Unmark(thing));
+    for object in scaled_objects {
+        let Some(owner) = apply::owner_bounds_of_scaled_object(&object) else { continue };
+        let now = observe::scaled_object(&object, None).bounds();
+        let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+        let says = format!("ScaledObject {name}: {} to {} becomes {} to {}", now.min, now.max, owner.min, owner.max);
+        add(Stage::Scalers, says, Act::GiveObjectBack(Box::new(object)));
+    }
+    for (thing, annotation) in marked {
+        add(Stage::Marks, thing.says(), Act::Unmark(thing, annotation));
     }
     for thing in installed {
         add(Stage::Installed, thing.says(), Act::Delete(thing));
@@ -116,18 +140,6 @@ pub(super) fn plan(found: Found) -> Vec<Step> {
         add(Stage::Kinds, format!("{} with {objects}", thing.name), Act::Delete(thing));
     }
     steps
-}
-
-fn of_hpa(hpa: &HorizontalPodAutoscaler) -> Thing {
-    let namespace = hpa.namespace().unwrap_or_default();
-    Thing {
-        path: format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"),
-        kind: "HPA",
-        namespace: Some(namespace),
-        name: hpa.name_any(),
-        uid: hpa.uid().unwrap_or_default(),
-        version: hpa.resource_version().unwrap_or_default(),
-    }
 }
 
 /// The plan as it is shown before anything is done.

@@ -16,12 +16,20 @@ fn found() -> Found {
     };
     let note = r#"{"original":{"min":2,"max":60},"applied":{"min":40,"max":60}}"#;
     let owner = json!([{"apiVersion": "floorkeeper.dev/v1alpha1", "kind": "ScalingPolicy", "name": "api", "uid": "u", "controller": true}]);
+    let object = json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": {"minReplicaCount": 40},
+        "metadata": {"name": "orders", "namespace": "shop", "annotations": {
+            "floorkeeper.dev/kept": r#"{"original":{"min":0,"max":100},"applied":{"min":40,"max":100}}"#}}});
+    let object = serde_json::from_value(object).unwrap();
     let operator = thing("Deployment", Some("floorkeeper-system"), "floorkeeper");
     Found {
         deployment: Some(operator.clone()),
         admission: vec![thing("ValidatingAdmissionPolicyBinding", None, "floorkeeper-floor")],
         hpas: vec![hpa("web", Some(note), json!(null)), hpa("floorkeeper-api", None, owner)],
-        marked: vec![thing("Deployment", Some("shop"), "web")],
+        scaled_objects: vec![object],
+        marked: vec![
+            (thing("Deployment", Some("shop"), "web"), "floorkeeper.dev/clamped"),
+            (thing("HPA", Some("shop"), "keda-hpa-orders"), "floorkeeper.dev/kept"),
+        ],
         installed: vec![operator],
         kinds: vec![(thing("kind", None, "scalingpolicies.floorkeeper.dev"), 2)],
     }
@@ -40,8 +48,10 @@ This takes floorkeeper out of the cluster, in this order:
 3. scalers get their owner's bounds back: from then on they alone decide, replicas may fall
      HPA shop/web: 40 to 60 becomes 2 to 60
      HPA shop/floorkeeper-api: floorkeeper made it, it goes; replicas stay
-4. annotations on workloads go
+     ScaledObject shop/orders: 40 to 100 becomes 0 to 100
+4. annotations on workloads, and on HPAs that KEDA copied them to, go
      Deployment shop/web
+     HPA shop/keda-hpa-orders
 5. what was installed with it goes
      Deployment floorkeeper-system/floorkeeper
 6. kinds go, and all policies, overrides, sources and floors with them

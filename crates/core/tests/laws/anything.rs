@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floorkeeper_core::{
-    Action, Answer, Bounds, Engine, ErrorAnswer, Errors, Event, Evidence, Failure, Idle, Kept, Mode, Observation, Onset,
-    Outcome, Override, Policy, PolicyKey, Rollout, Sample, Scaler, ScalerKind, Signal, SignalAnswer, Standing, Step,
-    Target, TargetKey, Timestamp, UnusualFall, ZeroMeans,
+    Action, Answer, Bounds, Engine, ErrorAnswer, Errors, Event, Evidence, Failure, Idle, Kept, Mode, Observation,
+    Onset, Outcome, Override, Policy, PolicyKey, Rollout, Sample, Scaler, ScalerKind, Signal, SignalAnswer, Standing,
+    Step, Target, TargetKey, Timestamp, UnusualFall, ZeroMeans,
 };
 use proptest::prelude::*;
 

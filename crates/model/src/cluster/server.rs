@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use floorkeeper_core::lease::{Answer, Ask, Record};
 use floorkeeper_core::{
-    Kept, Outcome, Replicas, Rollout, Scaler, ScalerBounds, ScalerKind, Standing, Target, TargetKey, Write, fence, raises,
+    Kept, Outcome, Replicas, Rollout, Scaler, ScalerBounds, ScalerKind, Standing, Target, TargetKey, Write, fence,
+    raises,
 };
 
 /// All that is stored, for one workload.
