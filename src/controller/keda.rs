@@ -68,8 +68,10 @@ async fn follow(client: Client, mut served: mpsc::Receiver<bool>, inputs: mpsc::
             () = watch(api, keda::DEFINITION, &vitals, inputs.clone(), |seen, out| tell(seen, &mut scaled, out)) => return,
             _ = served.recv() => info!(kind = keda::DEFINITION, "watch stopped: the kind is gone"),
         }
-        for (_, name) in scaled.drain() {
-            if inputs.send(Input::Scaler(name, None)).await.is_err() {
+        let gone = scaled.drain().map(|(_, name)| Input::Scaler(name, None));
+        // It may have gone before it was listed: nobody waits for that any longer.
+        for input in gone.chain([Input::Refused(STORE)]) {
+            if inputs.send(input).await.is_err() {
                 return;
             }
         }

@@ -226,10 +226,7 @@ impl Engine {
                         && let Some(Some(scaler)) = &mut workload.scaler
                         && scaler.name == write.scaler
                     {
-                        (scaler.min, scaler.max, scaler.kept) = (write.bounds.min, write.bounds.max, write.kept);
-                        if let Some(idle) = &mut scaler.idle {
-                            idle.awake = write.kept.is_some_and(|kept| kept.awake);
-                        }
+                        scaler.wrote(write.bounds, write.kept);
                     }
                     self.dirty.push(place);
                 }

@@ -59,6 +59,14 @@ pub struct Scaler {
 }
 
 impl Scaler {
+    /// As it stands after a write of ours.
+    pub(crate) fn wrote(&mut self, bounds: Bounds, kept: Option<Kept>) {
+        (self.min, self.max, self.kept) = (bounds.min, bounds.max, kept);
+        if let Some(idle) = &mut self.idle {
+            idle.awake = kept.is_some_and(|kept| kept.awake);
+        }
+    }
+
     /// The bounds that stand on it now.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
