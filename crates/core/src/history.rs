@@ -38,6 +38,8 @@ pub(crate) struct History {
     now: Spans<f64>,
     brief_now: f64,
     recent: f64,
+    /// The last minutes are a quiet hour, though not one that needs no more than the minimum.
+    quiet: bool,
     /// The load is back where a fall would be usual since then.
     back_since: Option<Timestamp>,
     /// A fall has been kept to its end: what the hours of other days needed is not compared with until it is reached
@@ -101,6 +103,7 @@ impl History {
             now: Spans::default(),
             brief_now: 0.0,
             recent: 0.0,
+            quiet: false,
             back_since: None,
             other_hours: true,
             blind_since: None,
@@ -150,6 +153,7 @@ impl History {
         self.brief_now = self.brief.peak(now);
         self.recent = tick.recent;
         self.now = self.measure(tick.min, now);
+        self.quiet = self.now.0[IN_SHORT] == 0.0 && whole(self.short.peak(now)) > tick.min.max(1);
         self.follow(tick);
         // The onset itself is part of the fall, told or not.
         let suspect = tick.falling.is_some() || self.usual(now).is_some_and(|usual| usual.unusual);
@@ -173,9 +177,10 @@ impl History {
         }
     }
 
-    /// What the past says of now; `None` until enough is learned, and while the last day is not known.
+    /// What the past says of now; `None` until enough is learned, while the last day is not known, and in quiet hours: they
+    /// teach nothing, so nothing is known of their falls, and to be careful there costs little.
     pub(crate) fn usual(&self, now: Timestamp) -> Option<Usual> {
-        if !self.days.enough() || !self.peaks.covers_all() {
+        if !self.days.enough() || !self.peaks.covers_all() || self.quiet {
             return None;
         }
         let mut limit = 0.0_f64;

@@ -328,6 +328,19 @@ fn a_fall_is_over_when_the_load_was_back_for_a_window() {
 }
 
 #[test]
+fn in_a_quiet_hour_nothing_learned_lets_go() {
+    // Ten times as much for two hours a day: every other hour is quiet beside it, and still needs fifteen replicas.
+    let load = |at: Timestamp| if (2..4).contains(&(at.0 % DAY / 3_600_000)) { 150.0 } else { 12.0 };
+    let mut world = told(&policy(), |at| Some(load(at)));
+    world.run(minutes(90));
+    assert_eq!((world.decision(&web()).floor, world.decision(&web()).usual), (15, None));
+    world.truth(&web()).load = 0.0;
+    world.run(minutes(50));
+    assert_eq!(world.decision(&web()).floor, 15);
+    assert!(matches!(world.decision(&web()).doubts[..], [Doubt::UnusualFall { before: 15, .. }]));
+}
+
+#[test]
 fn a_clock_that_is_set_right_forgets_nothing() {
     let policy = policy();
     let days = Days { peak: 20.0, night: 0.3, wobble: 0.02, weekend: 0.7, seed: 1 };
