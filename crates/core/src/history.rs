@@ -344,3 +344,6 @@ const KNOWN_OF_AN_HOUR: f64 = 1800.0;
 /// A peak under this share of the day's is a quiet hour: what falls there falls from little, and noise there looks like
 /// outages.
 const QUIET: f64 = 0.1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! An example that can be followed by hand: a shop that needs 40 by day, 10 by night and half of it at the week-end.
+
+use super::*;
+use crate::policy::tests::policy;
+
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 1440 * MINUTE;
+
+/// A Monday, and two weeks later.
+const FIRST: u64 = 19_786;
+const TODAY: u64 = FIRST + 14;
+
+const fn day(n: u64, hour: u64, minute: u64) -> Timestamp {
+    Timestamp((FIRST + n) * DAY + (hour * 60 + minute) * MINUTE)
+}
+
+/// Up from 6 to 9 h, down from 18 to 22 h.
+fn shop(at: Timestamp) -> f64 {
+    let hour = (at.0 % DAY) as f64 / (60 * MINUTE) as f64;
+    let open = ((hour - 6.0) / 3.0).clamp(0.0, 1.0).min(((22.0 - hour) / 4.0).clamp(0.0, 1.0));
+    let weekend = (at.0 / DAY + 3) % 7 >= 5;
+    (10.0 + 30.0 * open) * if weekend { 0.5 } else { 1.0 }
+}
+
+/// Two weeks in steps of five minutes; `None`: not known.
+fn past(load: impl Fn(Timestamp) -> Option<f64>) -> History {
+    let now = day(14, 0, 0);
+    let mut past = Past::before(now);
+    let steps = (0..14 * 288).map(|step| day(0, 0, 0).plus(Duration::from_secs(step * 300)));
+    past.tell(0, steps.map(|at| (at, load(at))));
+    let mut history = History::new();
+    let mut taught = history.taught_so_far();
+    past.teach(&mut taught, &policy(), 2);
+    history.take_past(taught);
+    history
+}
+
+/// The first of the two weeks' days that are not as every other.
+fn eventful(at: Timestamp) -> Option<f64> {
+    let within = |from: Timestamp, to: Timestamp| (from..to).contains(&at);
+    if within(day(2, 14, 0), day(2, 15, 30)) {
+        return None;
+    }
+    if within(day(3, 11, 0), day(3, 12, 0)) {
+        return Some(2.0);
+    }
+    // From noon on it stays at little.
+    if within(day(9, 12, 0), day(10, 6, 0)) {
+        return Some(8.0);
+    }
+    Some(shop(at))
+}
+
+/// A day as it is stored: its lows, its suspects (in percent, by [`LearnedDay::SPANS`]), its hours, and which are doubtful.
+fn line(day: &LearnedDay) -> String {
+    let shares = |shares: &[Option<f64>]| {
+        let percent = |share: &Option<f64>| share.map_or("-".into(), |share| format!("{:.1}", share * 100.0));
+        shares.iter().map(percent).collect::<Vec<_>>().join(" ")
+    };
+    let hours: Vec<_> = day.hours.iter().map(|need| need.map_or("-".into(), |need| format!("{need:.1}"))).collect();
+    let LearnedDay { day, minutes, lows, suspects, doubtful, .. } = day;
+    let number = u64::from(*day) - FIRST;
+    format!("{number}: {minutes} min; {}; {}; {}; {doubtful:x}", shares(lows), shares(suspects), hours.join(" "))
+}
+
+/// What is usual now.
+fn now_line(history: &History, at: Timestamp) -> String {
+    let hour = at.0 % DAY / MINUTE;
+    let clock = format!("{:02}:{:02}", hour / 60, hour % 60);
+    let blind = history.blind_for(at).as_secs() / 60;
+    let back = if history.is_back(at, Duration::from_secs(600)) { ", back" } else { "" };
+    let need = history.hour_need().map_or("-".into(), |need| format!("{need:.1}"));
+    history.usual(at).map_or_else(
+        || format!("{clock} not enough; usually {need}, blind {blind}{back}"),
+        |usual| {
+            let Usual { days, limit, recent, unusual, before, hour, within_an_hour } = usual;
+            let mark = if unusual { " unusual" } else { "" };
+            assert_eq!(hour, history.hour_need());
+            format!(
+                "{clock} {recent:.1} of {before:.1}, at least {limit:.2}{mark}; usually {need}, {:.3} in an hour, {days} days, blind {blind}{back}",
+                within_an_hour.unwrap_or(-1.0)
+            )
+        },
+    )
+}
+
+#[test]
+fn what_two_weeks_teach() {
+    let learned = past(eventful).learned(vec![8.0]);
+    assert_eq!(learned.reckoned_by, [8.0]);
+    let lines: Vec<_> = learned.days.iter().map(line).collect();
+    assert_eq!(lines.join("\n"), WEEKS.trim());
+}
+
+#[test]
+fn what_is_stored_comes_back() {
+    let learned = past(eventful).learned(vec![8.0]);
+    let taken_over = |learned: &Learned, factor: f64| {
+        let mut history = History::new();
+        history.days.roll(day(14, 0, 0));
+        history.restore(learned, factor);
+        history.learned(vec![8.0])
+    };
+    assert_eq!(taken_over(&learned, 1.0), learned);
+    let twice = taken_over(&learned, 2.0);
+    let mut rescaled = past(eventful);
+    rescaled.rescale(Some(2.0));
+    for ((twice, once), live) in twice.days.iter().zip(&learned.days).zip(&rescaled.learned(Vec::new()).days) {
+        assert_eq!((twice.lows, twice.suspects, twice.minutes), (once.lows, once.suspects, once.minutes));
+        assert_eq!(twice, live, "an edit while it runs is the same");
+        for (twice, once) in twice.hours.iter().zip(once.hours) {
+            assert!(
+                twice.zip(once).is_none_or(|(twice, once)| (twice / once - 2.0).abs() < 0.002),
+                "{twice:?} {once:?}"
+            );
+            assert_eq!(twice.is_some(), once.is_some());
+        }
+    }
+    rescaled.rescale(None);
+    assert_eq!(rescaled.learned(Vec::new()).days, [], "nobody knows what it means now");
+}
+
+#[test]
+fn what_can_not_have_been_learned_is_not_taken_over() {
+    let learned = past(eventful).learned(Vec::new());
+    let mut broken = learned.clone();
+    broken.days[1].lows[0] = Some(1.01);
+    broken.days[1].suspects[1] = Some(-0.01);
+    broken.days[1].hours[2] = Some(-1.0);
+    broken.days[1].minutes = 9999;
+    // Too old by a day: its place is another day's.
+    broken.days[0].day = u32::try_from(TODAY).unwrap() - 15;
+    let mut history = History::new();
+    history.restore(&broken, 1.0);
+    let restored = history.learned(Vec::new());
+    assert_eq!(restored.days.len(), learned.days.len() - 1);
+    let day = &restored.days[0];
+    assert_eq!((day.lows[0], day.suspects[1], day.hours[2], day.minutes), (None, None, None, 1440));
+    assert_eq!(restored.days[1..], learned.days[2..]);
+}
+
+#[test]
+fn of_one_day_what_was_known_for_longer_counts() {
+    let with = |minutes: u64, need: f64| {
+        let mut history = History::new();
+        history.days.roll(day(3, 0, 0));
+        history.days.passed(Duration::from_secs(minutes * 60));
+        history.days.hour(FIRST * 24 + 3 * 24, need, false);
+        history
+    };
+    for (own, told, kept) in [(100, 99, 1.0), (100, 100, 1.0), (100, 101, 2.0)] {
+        let mut history = with(own, 1.0);
+        history.take_past(with(told, 2.0));
+        let need = history.learned(Vec::new()).days[0].hours[0].unwrap();
+        assert!((need - kept).abs() < 0.01, "{own} and {told} minutes: {need}");
+    }
+    // A newer day takes the place of an older one, and never the other way round.
+    let of = |number: u64| {
+        let mut history = History::new();
+        history.days.roll(day(number, 0, 0));
+        history
+    };
+    for (own, told) in [(3, 18), (18, 3)] {
+        let mut history = of(own);
+        history.take_past(of(told));
+        assert_eq!(
+            history.learned(Vec::new()).days.iter().map(|day| u64::from(day.day) - FIRST).collect::<Vec<_>>(),
+            [18]
+        );
+    }
+}
+
+/// A day that is looked at once a minute: an outage, a gap, times in doubt, a fall that is kept to its end.
+#[test]
+fn what_a_day_shows() {
+    let mut history = past(eventful);
+    let mut window = std::collections::VecDeque::new();
+    let mut fall: Option<(Timestamp, f64)> = None;
+    let mut lines = Vec::new();
+    for minute in 0..1440 {
+        let now = day(14, 0, minute);
+        let within = |from: u64, to: u64| (from..to).contains(&minute);
+        let level = match minute {
+            660..720 => 5.0,
+            1140.. => 4.0,
+            _ => shop(now),
+        };
+        window.push_back(level);
+        if window.len() > 11 {
+            window.pop_front();
+        }
+        let tick = Tick {
+            now,
+            level,
+            recent: window.iter().copied().fold(0.0, f64::max),
+            known: !within(840, 880),
+            calm: !within(500, 530),
+            min: 2,
+            gap: Duration::from_secs(120),
+            falling: fall.map(|(_, limit)| limit),
+        };
+        history.tick(&tick);
+        let mut event = "";
+        match fall {
+            Some((since, _)) if now.since(since) >= Duration::from_secs(3 * 3600) => {
+                history.forget_peaks(now);
+                (fall, event) = (None, " through");
+            }
+            Some(_) if history.is_back(now, Duration::from_secs(600)) => (fall, event) = (None, " over"),
+            None if tick.known => {
+                if let Some(usual) = history.usual(now).filter(|usual| usual.unusual) {
+                    (fall, event) = (Some((now, usual.limit)), " falls");
+                }
+            }
+            Some(_) | None => {}
+        }
+        if minute % 60 == 20 || !event.is_empty() {
+            lines.push(format!("{}{event}", now_line(&history, now)));
+        }
+    }
+    let learned = history.learned(Vec::new());
+    lines.push(line(learned.days.last().unwrap()));
+    assert_eq!(lines.join("\n"), TODAYS.trim());
+    assert_eq!(u64::from(learned.days.last().unwrap().day), TODAY);
+}
+
+const WEEKS: &str = "
+0: 1425 min; 77.5 61.0 32.0 25.0 25.0 - 89.0 -; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+1: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+2: 1335 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 - - 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+3: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; 5.0 5.0 5.0 5.0 5.0 5.0 5.0 5.0; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 8.3 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 1800
+4: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+5: 1440 min; 92.5 92.5 - - - - 97.0 61.0; 26.0 25.0 29.0 12.5 12.5 12.5 50.0 50.0; 5.8 5.0 5.0 5.0 5.0 5.0 7.3 12.3 17.3 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 18.8 15.2 11.4 7.7 5.1 5.0; 7f
+6: 1440 min; 92.5 92.5 100.0 100.0 - - 97.0 61.0; 26.0 25.0 100.0 100.0 - - 89.0 50.0; 5.0 5.0 5.0 5.0 5.0 5.0 7.3 12.3 17.3 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 18.8 15.2 11.4 7.7 5.1 5.0; 0
+7: 1440 min; 77.5 61.0 32.0 25.0 25.0 - 89.0 100.0; 52.0 50.0 - - - - 100.0 100.0; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+8: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+9: 1440 min; 100.0 100.0 57.5 25.0 25.0 25.0 100.0 52.5; 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 13.3 8.0 8.0 8.0 8.0 8.0 8.0 8.0 8.0 8.0 8.0 8.0; 0
+10: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 80.0; - - - - - - - -; 8.0 8.0 8.0 8.0 8.0 8.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+11: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
+12: 1440 min; 79.5 63.5 35.0 25.0 25.0 25.0 50.0 100.0; 50.0 50.0 31.0 13.0 12.5 12.5 94.5 100.0; 5.8 5.0 5.0 5.0 5.0 5.0 7.3 12.3 17.3 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 18.8 15.2 11.4 7.7 5.1 5.0; 7f
+13: 1440 min; 77.5 61.0 32.0 25.0 25.0 - 89.0 100.0; 73.0 57.5 31.0 25.0 25.0 - 100.0 100.0; 5.0 5.0 5.0 5.0 5.0 5.0 7.3 12.3 17.3 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 20.0 18.8 15.2 11.4 7.7 5.1 -; 0
+14: 0 min; - - - - - - - -; - - - - - - - -; - - - - - - - - - - - - - - - - - - - - - - - -; 0
+";
+
+const TODAYS: &str = "
+00:20 10.0 of 10.0, at least 3.50; usually 10.0, 0.175 in an hour, 14 days, blind 0
+01:20 10.0 of 10.0, at least 3.50; usually 10.0, 0.175 in an hour, 14 days, blind 0
+02:20 10.0 of 10.0, at least 3.50; usually 10.0, 0.175 in an hour, 14 days, blind 0
+03:20 10.0 of 10.0, at least 3.50; usually 10.0, 0.175 in an hour, 14 days, blind 0
+04:20 10.0 of 10.0, at least 3.50; usually 10.0, 0.175 in an hour, 14 days, blind 0
+05:20 10.0 of 10.0, at least 3.50; usually 10.0, 0.175 in an hour, 14 days, blind 0
+06:20 13.3 of 13.3, at least 4.67; usually 13.8, 0.175 in an hour, 14 days, blind 0
+07:20 23.3 of 23.3, at least 8.17; usually 22.9, 0.175 in an hour, 14 days, blind 0
+08:20 33.3 of 33.3, at least 11.67; usually 32.9, 0.175 in an hour, 14 days, blind 0
+09:20 40.0 of 40.0, at least 14.00; usually 39.1, 0.175 in an hour, 14 days, blind 0
+10:20 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0
+11:03 40.0 of 40.0, at least 14.00 unusual; usually 40.0, 0.175 in an hour, 14 days, blind 0 falls
+11:20 5.0 of 40.0, at least 12.00 unusual; usually 40.0, 0.175 in an hour, 14 days, blind 0
+12:10 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0, back over
+12:20 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0
+13:20 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0
+14:20 0.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 20
+15:20 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0
+16:20 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0
+17:20 40.0 of 40.0, at least 14.00; usually 40.0, 0.175 in an hour, 14 days, blind 0
+18:20 38.1 of 40.0, at least 13.56; usually 38.0, 0.175 in an hour, 14 days, blind 0
+19:03 32.8 of 36.2, at least 11.68 unusual; usually 33.6, 0.175 in an hour, 14 days, blind 0 falls
+19:20 4.0 of 36.2, at least 8.12 unusual; usually 31.5, 0.175 in an hour, 14 days, blind 0
+20:20 4.0 of 36.2, at least 8.12 unusual; usually 24.1, 0.175 in an hour, 14 days, blind 0
+21:20 4.0 of 36.2, at least 8.12 unusual; usually 16.6, 0.175 in an hour, 14 days, blind 0
+22:03 4.0 of 0.0, at least 0.00; usually 12.5, 0.175 in an hour, 14 days, blind 0 through
+22:20 4.0 of 4.0, at least 3.00; usually 11.0, 0.175 in an hour, 14 days, blind 0
+23:20 4.0 of 4.0, at least 3.00; usually 10.0, 0.175 in an hour, 14 days, blind 0
+14: 1368 min; 90.5 84.0 84.0 50.0 50.0 75.0 97.5 40.0; 11.5 10.0 10.0 - 12.5 10.0 12.0 12.5; 10.0 10.0 10.0 10.0 10.0 10.0 14.9 24.9 34.1 40.0 40.0 10.8 40.0 40.0 - 40.0 40.0 40.0 37.4 8.9 4.0 4.0 4.0 -; 1800
+";
