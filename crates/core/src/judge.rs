@@ -195,6 +195,36 @@ mod tests {
     }
 
     #[test]
+    fn the_share_of_failed_work() {
+        let value = |value| Answer::Value(sample(value, 1));
+        let of =
+            |failed, total| ErrorShare::judge(&ErrorAnswer { failed, total }, &Errors { above: 0.05, min_rate: 1.0 });
+        let rows = [
+            (value(1.0), value(4.0), ErrorShare::Judged(0.25)),
+            (value(9.0), value(4.0), ErrorShare::Judged(1.0)),
+            (Answer::Empty, value(4.0), ErrorShare::Judged(0.0)),
+            (value(0.5), value(1.0), ErrorShare::Judged(0.5)),
+            // Too little, none, or a quotient of nothing by nothing.
+            (value(0.5), value(0.9), ErrorShare::NotJudged),
+            (value(1.0), Answer::Empty, ErrorShare::NotJudged),
+            (value(1.0), value(f64::NAN), ErrorShare::NotJudged),
+            (value(f64::NAN), value(4.0), ErrorShare::Unknown(Unknown::NotANumber)),
+            (value(f64::INFINITY), value(4.0), ErrorShare::Unknown(Unknown::Infinite)),
+            (value(-1.0), value(4.0), ErrorShare::Unknown(Unknown::Negative)),
+            (value(1.0), Answer::Several(2), ErrorShare::Unknown(Unknown::Several(2))),
+            (Answer::Failed(Failure::Timeout), value(4.0), ErrorShare::Unknown(Unknown::Failed(Failure::Timeout))),
+        ];
+        for (failed, total, share) in rows {
+            assert_eq!(of(failed.clone(), total.clone()), share, "{failed:?} of {total:?}");
+        }
+        let any = |total| {
+            let answer = ErrorAnswer { failed: value(0.0), total: value(total) };
+            ErrorShare::judge(&answer, &Errors { above: 0.05, min_rate: 0.0 })
+        };
+        assert_eq!((any(0.0), any(0.1)), (ErrorShare::NotJudged, ErrorShare::Judged(0.0)));
+    }
+
+    #[test]
     fn broken_numbers_say_nothing() {
         for (value, why) in [
             (f64::NAN, Unknown::NotANumber),

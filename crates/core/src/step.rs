@@ -164,6 +164,14 @@ mod tests {
         assert_eq!(after(Health { unready: 2, ..fell }), Watch::Harmful);
         assert_eq!(after(Health { strain: Some(1000), ..fell }), Watch::Watching);
         assert_eq!(after(Health { strain: Some(1001), ..fell }), Watch::Harmful);
+        let strained = |strain| Health { strain: Some(strain), ..fell };
+        let after_strain =
+            |now| watch(Some(&mut begin(10, 8, second(0), &strained(950))), &strained(now), VERIFY, second(1));
+        assert_eq!(
+            (after_strain(1050), after_strain(1051)),
+            (Watch::Watching, Watch::Harmful),
+            "a tenth more than before"
+        );
         assert_eq!(after(Health { errors: Some(999), ..FINE }), Watch::Watching, "nothing fell yet: not our doing");
     }
 

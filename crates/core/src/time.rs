@@ -41,3 +41,13 @@ impl fmt::Display for Timestamp {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_in_seconds() {
+        assert_eq!(Timestamp(1_709_600_400_007).to_string(), "1709600400.007");
+    }
+}

@@ -54,10 +54,11 @@ fn eventful(at: Timestamp) -> Option<f64> {
 /// A day as it is stored: its lows, its suspects (in percent, by [`LearnedDay::SPANS`]), its hours, and which are doubtful.
 fn line(day: &LearnedDay) -> String {
     let shares = |shares: &[Option<f64>]| {
-        let percent = |share: &Option<f64>| share.map_or("-".into(), |share| format!("{:.1}", share * 100.0));
+        let percent = |share: &Option<f64>| share.map_or_else(|| "-".into(), |share| format!("{:.1}", share * 100.0));
         shares.iter().map(percent).collect::<Vec<_>>().join(" ")
     };
-    let hours: Vec<_> = day.hours.iter().map(|need| need.map_or("-".into(), |need| format!("{need:.1}"))).collect();
+    let hours: Vec<_> =
+        day.hours.iter().map(|need| need.map_or_else(|| "-".into(), |need| format!("{need:.1}"))).collect();
     let LearnedDay { day, minutes, lows, suspects, doubtful, .. } = day;
     let number = u64::from(*day) - FIRST;
     format!("{number}: {minutes} min; {}; {}; {}; {doubtful:x}", shares(lows), shares(suspects), hours.join(" "))
@@ -69,7 +70,7 @@ fn now_line(history: &History, at: Timestamp) -> String {
     let clock = format!("{:02}:{:02}", hour / 60, hour % 60);
     let blind = history.blind_for(at).as_secs() / 60;
     let back = if history.is_back(at, Duration::from_secs(600)) { ", back" } else { "" };
-    let need = history.hour_need().map_or("-".into(), |need| format!("{need:.1}"));
+    let need = history.hour_need().map_or_else(|| "-".into(), |need| format!("{need:.1}"));
     history.usual(at).map_or_else(
         || format!("{clock} not enough; usually {need}, blind {blind}{back}"),
         |usual| {

@@ -192,3 +192,14 @@ fn waiting_work_that_is_not_told_is_not_known() {
     assert_eq!(backlog(Some(Answer::Empty)), (Some(Unknown::Empty), Some(5.0)));
     assert_eq!(backlog(None), (Some(Unknown::NeverSeen), Some(5.0)));
 }
+
+#[test]
+fn a_past_speaks_of_needs_where_it_is_known() {
+    let samples =
+        [sample(50.0, second(10)), sample(-1.0, second(20)), sample(90.0, second(30)), sample(70.0, second(41))];
+    let of = |signal: &Signal| levels(&samples, signal, &policy(), second(40)).collect::<Vec<_>>();
+    let known = of(&signal("edge", 10.0));
+    assert_eq!(known, [(second(10), Some(5.0)), (second(20), None), (second(30), Some(9.0))]);
+    let unmeasured = of(&Signal { capacity: None, ..signal("edge", 10.0) });
+    assert_eq!(unmeasured.iter().filter(|(_, level)| level.is_some()).count(), 0, "{unmeasured:?}");
+}

@@ -1,8 +1,10 @@
 //! L2: errors are load.
 
+use floorkeeper_core::Doubt;
 use proptest::prelude::*;
 
-use crate::world::history::{cases, policy, ripe_histories, setups, web, web_target};
+use crate::story::Story;
+use crate::world::history::{cases, minutes, policy, ripe_histories, setups, web, web_target};
 
 /// On both sides of the limit, which is at 5 %, and far from it.
 const SHARES: &[f64] = &[0.0, 0.04, 0.06, 0.3, 0.6, 1.0];
@@ -34,4 +36,19 @@ proptest! {
         prop_assert!(more.1 >= fewer.1, "stored {fewer:?} {more:?}");
         prop_assert!(more.2 >= fewer.2, "replicas {fewer:?} {more:?}");
     }
+}
+
+#[test]
+fn errors_that_last_for_hold_at_most_hold_no_more_and_the_known_demand_is_followed() {
+    let mut story = Story::settled(|policy| policy.hold_at_most = minutes(120));
+    story.errors(0.5).load(8.0).minutes(119);
+    assert_eq!(story.world.store.floor(&web_target()), Some(17));
+    story.minutes(2);
+    let doubts = &story.world.decision(&web()).doubts;
+    assert!(doubts.iter().any(|doubt| matches!(doubt, Doubt::Overdue { .. })), "{doubts:?}");
+    story.minutes(30);
+    let floor = story.world.store.floor(&web_target()).unwrap();
+    assert!((11..=14).contains(&floor), "half an hour later, at a halving an hour: {floor}");
+    story.minutes(60);
+    assert_eq!(story.world.store.floor(&web_target()), Some(10), "as much as is needed");
 }

@@ -341,6 +341,25 @@ fn in_a_quiet_hour_nothing_learned_lets_go() {
 }
 
 #[test]
+fn a_fall_that_is_measured_by_what_is_learned_is_let_down_at_half_life_in_the_end() {
+    // 20 at all times, 25 with headroom, of which four fifths are kept.
+    let mut world = told(&policy(), |_| Some(20.0));
+    world.run(minutes(15));
+    world.truth(&web()).load = 2.0 * CAPACITY;
+    world.run(minutes(8 * 60 - 5));
+    assert_eq!(world.store.floor(&web_target()), Some(20));
+    let falls =
+        |world: &World| world.decision(&web()).doubts.iter().any(|doubt| matches!(doubt, Doubt::UnusualFall { .. }));
+    for (later, floors) in [(35, 14..=16), (30, 10..=13), (60, 5..=7)] {
+        world.run(minutes(later));
+        let floor = world.store.floor(&web_target()).unwrap();
+        assert!(floors.contains(&floor) && falls(&world), "{floor}, not {floors:?}");
+    }
+    world.run(minutes(120));
+    assert_eq!((world.store.floor(&web_target()), falls(&world)), (Some(3), false));
+}
+
+#[test]
 fn a_clock_that_is_set_right_forgets_nothing() {
     let policy = policy();
     let days = Days { peak: 20.0, night: 0.3, wobble: 0.02, weekend: 0.7, seed: 1 };

@@ -320,4 +320,8 @@ fn an_estimate_of_what_one_replica_carries_where_no_capacity_is_given() {
     assert_eq!(decision.signals[0].need, None);
     assert_eq!(decision.signals[0].per_replica, Some(130.0 / 17.0));
     assert_eq!(decision.need, None, "without a capacity a load says nothing about replicas");
+    assert_eq!(decision.load, Some(130.0), "but it is known");
+    world.pods.get_mut(&web_target()).unwrap().broken = 17;
+    world.tick();
+    assert_eq!(world.decision(&web()).signals[0].per_replica, None, "nobody carries it");
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use floorkeeper_core::{Notice, Outcome, Policy, TargetKey, Timestamp, Write};
 use proptest::prelude::*;
 
-use crate::world::history::{CAPACITY, Incident, Setup, Tick, cases, ripe_histories, setups, web, web_target};
+use crate::story::Story;
+use crate::world::history::{CAPACITY, Incident, Setup, Tick, cases, minutes, ripe_histories, setups, web, web_target};
 use crate::world::source::Fault;
 use crate::world::{Api, World};
 
@@ -209,4 +210,17 @@ proptest! {
             prop_assert!(fall.from - fall.to <= (fall.from / 4).max(1), "{fall:?}");
         }
     }
+}
+
+#[test]
+fn a_step_remembers_how_things_were_before_it() {
+    let mut story = Story::settled(|policy| policy.half_life = minutes(10));
+    story.load(9.0).errors(0.01);
+    while story.world.store.row(&web_target()).unwrap().step.is_none() {
+        story.minutes(1);
+    }
+    let step = story.world.store.row(&web_target()).unwrap().step.unwrap();
+    assert_eq!((step.from, step.to), (17, 16));
+    // The bare need of 9 against 17 ready pods.
+    assert_eq!((step.errors_before, step.unready_before, step.strain_before), (Some(10), 0, Some(529)));
 }
