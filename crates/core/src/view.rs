@@ -234,3 +234,6 @@ fn zero_in(floor: u32, min: u32, standing: &Standing, policy: &Policy, now: Time
 
 /// A quarter at most a tick, from a large floor, and the tick in which zero was first seen.
 const SLACK_TICKS: u32 = 60;
+
+#[cfg(test)]
+mod tests;
