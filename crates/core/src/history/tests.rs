@@ -225,6 +225,55 @@ fn what_a_day_shows() {
     assert_eq!(u64::from(learned.days.last().unwrap().day), TODAY);
 }
 
+/// A look at a day's load.
+fn looks(now: Timestamp) -> Tick {
+    let gap = Duration::from_secs(120);
+    Tick { now, level: 40.0, recent: 40.0, known: true, calm: true, min: 2, gap, falling: None }
+}
+
+#[test]
+fn a_clock_that_goes_back_by_more_than_an_hour_begins_the_peaks_anew() {
+    for (back, kept) in [(3_600_000, true), (3_600_001, false)] {
+        let mut history = past(eventful);
+        history.tick(&looks(day(14, 12, 0)));
+        let now = Timestamp(day(14, 12, 0).0 - back);
+        history.tick(&looks(now));
+        history.tick(&looks(now.plus(Duration::from_secs(60))));
+        assert_eq!(history.usual(now).is_some(), kept, "back by {back} ms");
+        assert!(history.hour_need().is_some(), "what is learned stays");
+    }
+}
+
+#[test]
+fn a_peak_matters_above_the_minimum_and_beside_what_the_day_needed() {
+    let measured = |evening: f64, min: u32| {
+        let mut history = History::new();
+        history.peaks.record(day(0, 12, 0), 100.0);
+        history.peaks.record(day(0, 23, 0), evening);
+        history.measure(min, day(0, 23, 0)).0[0]
+    };
+    assert_eq!(measured(10.0, 9), 10.0);
+    assert_eq!(measured(10.0, 10), 0.0, "no more than the minimum");
+    assert_eq!(measured(9.9, 2), 0.0, "a quiet hour");
+    let mut small = History::new();
+    small.peaks.record(day(0, 12, 0), 1.0);
+    assert_eq!(small.measure(0, day(0, 12, 0)).0[0], 0.0, "one replica is the least there is");
+}
+
+#[test]
+fn a_fall_is_told_from_the_shortest_span_that_matters() {
+    let mut history = past(eventful);
+    let now = day(14, 0, 0);
+    history.tick(&looks(now));
+    history.now = Spans([0.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let usual = history.usual(now).unwrap();
+    assert_eq!((usual.before, usual.limit), (20.0, 20.0 * usual.within_an_hour.unwrap()));
+    for (recent, unusual) in [(usual.limit, false), (usual.limit - 0.01, true)] {
+        history.recent = recent;
+        assert_eq!(history.usual(now).unwrap().unusual, unusual, "{recent} of at least {}", usual.limit);
+    }
+}
+
 const WEEKS: &str = "
 0: 1425 min; 77.5 61.0 32.0 25.0 25.0 - 89.0 -; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
 1: 1440 min; 77.5 61.0 32.0 25.0 25.0 25.0 89.0 100.0; - - - - - - - -; 10.0 10.0 10.0 10.0 10.0 10.0 14.6 24.6 34.6 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 40.0 37.7 30.3 22.8 15.3 10.2 10.0; 0
