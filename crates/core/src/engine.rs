@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::brake::{Brakes, Trip};
 use crate::decision::{Decision, Notice, Overwritten};
 use crate::event::Event;
+use crate::facts::BrakeHold;
 use crate::fleet::Fleet;
 use crate::history::Learned;
 use crate::key::{PolicyKey, TargetKey};
@@ -340,24 +341,23 @@ impl Engine {
         let stored = workload.delivery.stored().map_or(0, |row| row.epoch);
         workload.fenced = (stored > self.epoch).then_some((stored, self.epoch));
         workload.assess(now);
-        let falling = workload.falling(now);
-        let changed = falling != core::mem::replace(&mut workload.voted, falling);
-        if workload.gone_since.is_some() || !changed && !falling && workload.brake.is_none() {
+        if workload.gone_since.is_some() {
             return;
         }
-        let (key, policy) = (workload.key.clone(), Arc::clone(&workload.policy));
-        if changed {
+        let (key, policy) = (&workload.key, &workload.policy);
+        let falling = workload.falling(now);
+        if falling != workload.voted {
             self.brakes.vote(&policy.source, &key.namespace, &key.name, falling);
         }
+        let source = || Arc::clone(&policy.source);
         match self.brakes.look(&policy.source, policy.fall.hold_for, now) {
             Trip::Unchanged => {}
-            Trip::Began(hold) => {
-                let source = Arc::clone(&policy.source);
-                let (namespaces, of) = (hold.namespaces, hold.of);
-                self.notices.push((key, Notice::BrakeBegan { source, namespaces, of }));
+            Trip::Began(BrakeHold { namespaces, of, .. }) => {
+                self.notices.push((key.clone(), Notice::BrakeBegan { source: source(), namespaces, of }));
             }
-            Trip::Ended => self.notices.push((key, Notice::BrakeEnded { source: Arc::clone(&policy.source) })),
+            Trip::Ended => self.notices.push((key.clone(), Notice::BrakeEnded { source: source() })),
         }
+        workload.voted = falling;
     }
 
     fn decide(&mut self, place: usize, now: Timestamp) {

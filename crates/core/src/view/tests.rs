@@ -1,3 +1,5 @@
+use core::slice::from_ref;
+
 use super::*;
 use crate::decision::InForce;
 use crate::policy::tests::policy;
@@ -54,10 +56,12 @@ fn usual(days: u32, limit: f64) -> Option<Usual> {
     Some(Usual { days, limit, recent: 9.0, unusual: false, before: 9.0, hour: None, within_an_hour: None })
 }
 
+type Change = fn(&mut Decision);
+
 #[test]
 fn each_of_these_by_itself_is_news() {
     let in_force = InForce { name: "drill".into(), action: Action::Release, until: NOW };
-    let rows: [(&str, fn(&mut Decision)); 17] = [
+    let rows: [(&str, Change); 17] = [
         ("floor", |next| next.floor = 11),
         ("guard", |next| next.guard = Guard::RecentPeak),
         ("trust", |next| next.trust = Trust::Blind),
@@ -190,8 +194,8 @@ fn trust_is_lost_in_part_or_whole() {
     assert_eq!(of(&[known.clone(), blind()], ErrorShare::NotJudged), Trust::Doubtful);
     assert_eq!(of(&[blind(), blind()], ErrorShare::NotJudged), Trust::Blind);
     assert_eq!(of(&[], ErrorShare::NotJudged), Trust::Blind);
-    assert_eq!(of(&[known.clone()], ErrorShare::Unknown(Unknown::Empty)), Trust::Doubtful);
-    let doubted = |doubt| trust(&[known.clone()], ErrorShare::Judged(0.0), &[doubt]);
+    assert_eq!(of(from_ref(&known), ErrorShare::Unknown(Unknown::Empty)), Trust::Doubtful);
+    let doubted = |doubt| trust(from_ref(&known), ErrorShare::Judged(0.0), &[doubt]);
     assert_eq!(doubted(Doubt::Rollout { until: NOW }), Trust::Trusted);
     assert_eq!(doubted(Doubt::Dependency { place: 0 }), Trust::Doubtful);
 }

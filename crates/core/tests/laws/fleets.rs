@@ -124,10 +124,7 @@ fn a_fall_that_is_counted_already_counts_again_when_fewer_read_the_source() {
     world.run(minutes(1));
     assert_eq!(brakes(&world), [""; 0], "three of ten are no third");
     world.remove_policy(&fleet[9].0);
-    // Heard of is one that falls, and nobody else.
-    world.advance(Duration::from_secs(15));
-    world.sample(&fleet[0].0, None);
-    world.settle();
+    world.tick();
     assert_eq!(brakes(&world), ["began"], "three of nine are");
 }
 

@@ -246,8 +246,8 @@ fn what_was_written_is_known_without_being_told() {
     let mut world = settled(Mode::Guard);
     let spec = world.policy(&web()).clone();
     world.remove_policy(&web());
-    world.deaf = true;
     world.pods.get_mut(&web_target()).unwrap().replicas = 5;
+    world.tell_all_targets();
     // No table is told: the floor that this engine itself has written is what the next policy takes over.
     world.engine.observe(Event::Policy(other(), spec.into()), world.now);
     world.engine.poll(world.now);
