@@ -4,6 +4,6 @@ use crate::decision::Doubt;
 use crate::facts::Facts;
 
 pub(super) fn doubt(facts: &Facts<'_>) -> Option<Doubt> {
-    let brake = facts.brake?;
-    (facts.now < brake.until).then_some(Doubt::Brake { namespaces: brake.namespaces, of: brake.of, until: brake.until })
+    // Only a brake that is on is among the facts.
+    facts.brake.map(|brake| Doubt::Brake { namespaces: brake.namespaces, of: brake.of, until: brake.until })
 }

@@ -262,12 +262,14 @@ fn an_edit_of_a_label_costs_one_read() {
 
 #[test]
 fn somebody_else_s_name_in_it_ends_the_leader() {
-    let mut store = Store::default();
-    let mut a = leader(&mut store);
-    let record = store.record.as_mut().unwrap();
-    (record.holder, record.version, record.transitions) = (Some("b".into()), "b".into(), 2);
-    turn(&mut a, &mut store, D + 2_500);
-    assert_eq!(a.state(ms(D + 2_500)), State::Ended(Why::Taken));
+    for (transitions, why) in [(0, Why::PastCameBack), (1, Why::Taken), (2, Why::Taken)] {
+        let mut store = Store::default();
+        let mut a = leader(&mut store);
+        let record = store.record.as_mut().unwrap();
+        (record.holder, record.version, record.transitions) = (Some("b".into()), "b".into(), transitions);
+        turn(&mut a, &mut store, D + 2_500);
+        assert_eq!(a.state(ms(D + 2_500)), State::Ended(why), "term {transitions}");
+    }
 }
 
 #[test]

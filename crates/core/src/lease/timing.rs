@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(Timing::new(Duration::ZERO).duration(), SHORTEST);
         assert_eq!(Timing::new(Duration::MAX).duration(), LONGEST);
         assert_eq!(Uptime(u64::MAX).plus(Duration::MAX), Uptime(u64::MAX));
+        assert_eq!(Uptime(5).since(Uptime(2)), Duration::from_millis(3));
         assert_eq!(Uptime(1).since(Uptime(2)), Duration::ZERO);
     }
 }

@@ -52,3 +52,12 @@ fn errors_that_last_for_hold_at_most_hold_no_more_and_the_known_demand_is_follow
     story.minutes(60);
     assert_eq!(story.world.store.floor(&web_target()), Some(10), "as much as is needed");
 }
+
+#[test]
+fn a_share_at_the_limit_is_no_doubt_yet() {
+    let mut story = Story::settled(|_| {});
+    story.errors(0.05).minutes(1);
+    assert_eq!(story.world.decision(&web()).doubts, []);
+    story.errors(0.051).minutes(1);
+    assert!(matches!(story.world.decision(&web()).doubts[..], [Doubt::Errors { .. }]));
+}
