@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Doubt, Event, Guard, Mode, Notice, Policy, PolicyKey, Problem, Standing, TargetKey};
+use floorkeeper_core::{Doubt, Event, Guard, Mode, Notice, Policy, PolicyKey, Problem, Standing, TargetKey, Trust};
 
 use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
@@ -163,4 +163,75 @@ fn a_row_that_has_vanished_is_no_past() {
     world.tell_all_targets();
     world.settle();
     assert_eq!(world.decision(&web()).floor, 5);
+}
+
+/// A settled policy, edited; whether its window must fill again, and whether what was learned is still there.
+fn after(edit: impl FnOnce(&mut Policy)) -> (bool, bool) {
+    let mut world = World::new();
+    world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), Some(Hpa::new(3, 100, Duration::ZERO)));
+    world.add_policy(&web(), Policy { depends_on: Vec::new(), ..policy() });
+    world.truth(&web()).load = 13.0 * CAPACITY;
+    world.run(minutes(90));
+    world.edit_policy(&web(), edit);
+    world.tick();
+    let window = |doubt: &Doubt| matches!(doubt, Doubt::WindowNotFull { .. });
+    let learned = world.engine.learned(&web()).unwrap();
+    let doubts = &world.decision(&web()).doubts;
+    (doubts.iter().any(window), learned.days.iter().any(|day| day.minutes > 30))
+}
+
+#[test]
+fn an_edit_throws_away_what_speaks_no_more_and_nothing_else() {
+    assert_eq!(after(|_| {}), (false, true));
+    assert_eq!(after(|policy| policy.half_life = minutes(30)), (false, true));
+    assert_eq!(after(|policy| policy.headroom_percent = 50), (false, true), "needs are reckoned anew");
+    assert_eq!(after(|policy| policy.resolution = Duration::from_secs(10)), (true, true));
+    assert_eq!(after(|policy| policy.window = minutes(5)), (true, true));
+    assert_eq!(after(|policy| policy.signals[0].capacity = Some(5.0)), (true, true));
+    assert_eq!(after(|policy| policy.signals[0].name = "requests".into()), (true, false), "another thing is measured");
+}
+
+#[test]
+fn errors_that_are_judged_by_another_limit_are_asked_for_first() {
+    for (edited, trust) in [(true, Trust::Doubtful), (false, Trust::Trusted)] {
+        let mut world = two((8.0, 8.0), |_| {});
+        world.edit_policy(&web(), |policy| match &mut policy.errors {
+            Some(errors) if edited => errors.above = 0.2,
+            _ => policy.half_life = minutes(30),
+        });
+        assert_eq!(world.decision(&web()).trust, trust);
+    }
+}
+
+#[test]
+fn the_larger_floor_of_a_policy_that_goes_is_taken_over_and_runs_down() {
+    let mut world = two((8.0, 16.0), |_| {});
+    assert_eq!(world.decision(&web()).floor, 20);
+    world.remove_policy(&other());
+    let floors = [0, 30, 90].map(|later| {
+        world.run(minutes(later));
+        world.decision(&web()).floor
+    });
+    assert_eq!((floors[0], floors[2]), (20, 10));
+    assert!((13..=15).contains(&floors[1]), "half an hour at a halving an hour: {floors:?}");
+    // A smaller one changes nothing: nothing runs down.
+    let mut world = two((8.0, 4.0), |_| {});
+    world.remove_policy(&other());
+    assert_eq!((world.decision(&web()).floor, world.store.row(&web_target()).unwrap().run_down), (10, None));
+}
+
+#[test]
+fn a_row_that_another_leader_raised_is_taken_over_and_an_old_one_is_not() {
+    // Taken over, it comes down as any floor does: by a quarter.
+    for (seq, floor) in [(500, 19), (0, 17)] {
+        let mut world = World::new();
+        world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), Some(Hpa::new(3, 100, Duration::ZERO)));
+        world.add_policy(&web(), Policy { depends_on: Vec::new(), ..policy() });
+        world.truth(&web()).load = 13.0 * CAPACITY;
+        world.run(minutes(90));
+        let row = Standing { replicas: 25, seq, ..world.store.row(&web_target()).unwrap().clone() };
+        world.engine.observe(Event::Table { namespace: "shop".into(), rows: vec![(web_target(), row)] }, world.now);
+        world.engine.poll(world.now);
+        assert_eq!(world.decision(&web()).floor, floor, "count {seq}");
+    }
 }
