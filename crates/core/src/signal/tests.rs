@@ -96,6 +96,9 @@ fn what_is_told_twice_is_one_tick_and_nothing_new() {
     assert_eq!(told.have(6007), 1, "within half a resolution it is the same tick");
     assert!(told.hears(5.0, second(6015), second(6015)));
     assert_eq!(told.have(6015), 2);
+    told.hears(5.0, Timestamp(6_022_500), Timestamp(6_022_500));
+    assert_eq!(told.have(6023), 3, "half a resolution later it is another");
+    assert!(!told.hears(f64::NAN, second(6030), second(6030)), "what says nothing says nothing new");
 }
 
 #[test]

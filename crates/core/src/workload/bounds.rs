@@ -10,8 +10,7 @@ impl Workload {
     pub(crate) fn owner_bounds(&self) -> Option<Bounds> {
         let scaler = self.scaler_seen()?;
         Some(match scaler.kept {
-            Some(Kept { original, applied, .. }) if applied == scaler.bounds() => original,
-            // Only the maximum or only the minimum was rewritten: that one is the owner's new wish.
+            // What is not as ours was rewritten: that is the owner's new wish.
             Some(Kept { original, applied, .. }) => Bounds {
                 min: if applied.min == scaler.min { original.min } else { scaler.min },
                 max: if applied.max == scaler.max { original.max } else { scaler.max },

@@ -325,3 +325,14 @@ fn an_estimate_of_what_one_replica_carries_where_no_capacity_is_given() {
     world.tick();
     assert_eq!(world.decision(&web()).signals[0].per_replica, None, "nobody carries it");
 }
+
+#[test]
+fn who_needs_no_more_than_the_minimum_loses_nothing_by_a_fall() {
+    for (min, falls) in [(16, true), (17, false)] {
+        let mut world = settled(|policy| policy.min_replicas = Some(min));
+        world.truth(&web()).load = 2.0 * CAPACITY;
+        world.run(minutes(2));
+        let fall = |doubt: &Doubt| matches!(doubt, Doubt::UnusualFall { .. });
+        assert_eq!(world.decision(&web()).doubts.iter().any(fall), falls, "a minimum of {min}");
+    }
+}
