@@ -81,11 +81,12 @@ const KINDS: [&str; 6] = [
     "eventing.keda.sh_clustercloudeventsources",
 ];
 
-const MANIFESTS: [&str; 5] = [
+const MANIFESTS: [&str; 6] = [
     "general/namespace.yaml",
     "service_account/service_account.yaml",
     "rbac/role.yaml",
     "rbac/role_binding.yaml",
+    "metrics-server/role.yaml",
     "metrics-server/role_binding.yaml",
 ];
 
