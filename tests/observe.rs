@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "observe/past.rs"]
+mod past;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,10 +17,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use floorkeeper::observe::{
-    self, Ask, Auth, Coverage, Demand, DemandErrors, ErrorAsk, Feed, Inline, Kind, Namespaces, Observer, Prometheus,
-    Query, Question, Scope, SignalAsk, SourceConfig, Subscription, TargetLabels, Tls,
+    self, Ask, Auth, Coverage, Demand, DemandErrors, ErrorAsk, Feed, Inline, Kind, LookBacks, LookedBack, Namespaces,
+    Observer, Prometheus, Query, Question, Scope, SignalAsk, SourceConfig, Subscription, TargetLabels, Tls,
 };
-use floorkeeper_core::{Answer, Event, Failure, Observation, PolicyKey, TargetKey};
+use floorkeeper_core::{Answer, Event, Failure, Observation, PolicyKey, TargetKey, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -90,6 +93,8 @@ struct Rig {
     events: mpsc::Receiver<Event>,
     sources: watch::Sender<Arc<[Arc<SourceConfig>]>>,
     subscriptions: watch::Sender<Arc<[Arc<Subscription>]>>,
+    look_backs: watch::Sender<LookBacks>,
+    pasts: mpsc::Receiver<LookedBack>,
 }
 
 fn start(sources: &[SourceConfig], subscriptions: Vec<Arc<Subscription>>) -> Rig {
@@ -99,8 +104,17 @@ fn start(sources: &[SourceConfig], subscriptions: Vec<Arc<Subscription>>) -> Rig
     let (sources, sources_seen) = watch::channel(sources);
     let (subscriptions, subscriptions_seen) = watch::channel(Arc::from(subscriptions));
     let (sender, events) = mpsc::channel(1000);
-    let feed = Feed { sources: sources_seen, subscriptions: subscriptions_seen, events: sender };
-    Rig { observer: observe::spawn(feed, client, "floorkeeper-system"), events, sources, subscriptions }
+    let (look_backs, look_backs_seen) = watch::channel(LookBacks::new());
+    let (told, pasts) = mpsc::channel(4);
+    let feed = Feed {
+        sources: sources_seen,
+        subscriptions: subscriptions_seen,
+        events: sender,
+        look_backs: look_backs_seen,
+        pasts: told,
+    };
+    let observer = observe::spawn(feed, client, "floorkeeper-system");
+    Rig { observer, events, sources, subscriptions, look_backs, pasts }
 }
 
 fn source(name: &str, url: &str, interval: Duration) -> SourceConfig {

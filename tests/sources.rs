@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use floorkeeper::observe::{
-    self, Ask, Auth, Coverage, Demand, Feed, Inline, Kind, Metric, Namespaces, Object, Observer, Prometheus, Query,
-    Question, Scope, SecretKey, SignalAsk, SourceConfig, Subscription, TargetLabels, Tls,
+    self, Ask, Auth, Coverage, Demand, Feed, Inline, Kind, LookBacks, Metric, Namespaces, Object, Observer, Prometheus,
+    Query, Question, Scope, SecretKey, SignalAsk, SourceConfig, Subscription, TargetLabels, Tls,
 };
 use floorkeeper_core::{Answer, Event, Evidence, Failure, Observation, PolicyKey, Sample, TargetKey};
 use floorkeeper_rig::{
@@ -40,7 +40,13 @@ impl Watching {
         let (sources, sources_seen) = watch::channel(Arc::from(vec![Arc::new(source)]));
         let (subscriptions, subscriptions_seen) = watch::channel(all(subscriptions));
         let (sender, events) = mpsc::channel(1000);
-        let feed = Feed { sources: sources_seen, subscriptions: subscriptions_seen, events: sender };
+        let feed = Feed {
+            sources: sources_seen,
+            subscriptions: subscriptions_seen,
+            events: sender,
+            look_backs: watch::channel(LookBacks::new()).1,
+            pasts: mpsc::channel(1).0,
+        };
         Self { observer: observe::spawn(feed, client, "default"), events, subscriptions, _sources: sources }
     }
 

@@ -37,8 +37,8 @@ pub use metric_source::{
 pub use quantity::{Quantity, QuantityError};
 pub use scaling_policy::{Demand, Mode, ScaleDown, ScalingPolicy, ScalingPolicySpec, Utilization, WorkloadRef};
 pub use scaling_policy_status::{
-    ActionKind, BidStatus, DemandStatus, DoubtStatus, FloorStatus, LastAction, OverrideInForce, PriceStatus,
-    ReplicasStatus, ScalingPolicyStatus, SignalStatus, TrustLevel,
+    ActionKind, BidStatus, DemandStatus, DoubtStatus, FloorStatus, LastAction, LearnedStatus, OverrideInForce,
+    PastState, PriceStatus, ReplicasStatus, ScalingPolicyStatus, SignalStatus, TrustLevel,
 };
 pub use signal::{Backlog, Coverage, MetricRef, ObjectRef, SignalSpec, ZeroMeans};
 pub use span::{Span, SpanError};

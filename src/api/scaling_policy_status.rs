@@ -48,6 +48,10 @@ pub struct ScalingPolicyStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<PriceStatus>,
 
+    /// What the workload's own past has taught. As of the moment when this status was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedStatus>,
+
     /// The longest that the floor can stay above `minReplicas` from now, if from now on every signal is a confirmed zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_in: Option<Span>,
@@ -180,6 +184,41 @@ pub struct PriceStatus {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+}
+
+/// What the workload's own past has taught; `kubectl floorkeeper explain POLICY --history` draws it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnedStatus {
+    /// Days that are known; three make a limit. Absent: no limit is known (yet), `distrust.unusualFall.untilLearnedPercent`
+    /// holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<i32>,
+    /// What is usually left at least, within an hour, of the hour's peak, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_hour_percent: Option<i32>,
+    /// What this hour of the week usually needs, in replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hour_needs: Option<i32>,
+    /// A need below this is an unusual fall now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unusual_below: Option<i32>,
+    /// What the source has told of the two weeks before floorkeeper came: `Asked` (an answer is awaited), `Known`, `Failing`
+    /// (asked again, at least once an hour), `NotKept` (a metrics API tells no past), `NoCapacity` (no need can be reckoned).
+    pub past: PastState,
+    /// What is wrong with it, and what happens next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What the source has told of the past.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PastState {
+    Asked,
+    Known,
+    Failing,
+    NotKept,
+    NoCapacity,
 }
 
 /// The override that is obeyed now.

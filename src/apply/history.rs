@@ -121,12 +121,12 @@ impl Writer {
     }
 }
 
-/// Whether a history belongs to this very policy, and not to one of the same name before it, or to nobody.
+/// UID of the policy that a history belongs to: one of the same name may have come after it.
 #[must_use]
-pub fn is_history_of(history: &DemandHistory, policy_uid: &str) -> bool {
-    let owners = history.metadata.owner_references.iter().flatten();
-    let mut ours = owners.filter(|owner| owner.kind == ScalingPolicy::kind(&()) && owner.controller == Some(true));
-    ours.any(|owner| owner.uid == policy_uid)
+pub fn history_owner(metadata: &ObjectMeta) -> Option<&str> {
+    let mut owners = metadata.owner_references.iter().flatten();
+    let owner = owners.find(|owner| owner.kind == ScalingPolicy::kind(&()) && owner.controller == Some(true));
+    owner.map(|owner| owner.uid.as_str())
 }
 
 fn owned_by(policy: &ScalingPolicy) -> OwnerReference {

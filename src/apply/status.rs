@@ -5,11 +5,13 @@
 
 mod conditions;
 mod enforced;
+mod learning;
 mod news;
 
 use floorkeeper_core::{Action, Decision, Notice, Overwritten, Policy, Reading, SignalView, Timestamp, Trust};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+pub use self::learning::{BackFill, Learning};
 use super::enforcement::Enforcement;
 use crate::api::{
     ActionKind, BidStatus, DemandStatus, DoubtStatus, FloorStatus, LastAction, OverrideAction, OverrideInForce,
@@ -27,6 +29,8 @@ pub struct Told<'a> {
     pub actions: &'a [LastAction],
     /// Whether the API server itself keeps the floor.
     pub enforcement: &'a Enforcement,
+    /// How far the past is known.
+    pub learning: &'a Learning,
     pub now: Timestamp,
 }
 
@@ -57,6 +61,7 @@ pub fn status(
         bids: bids(decision),
         doubts: doubts(decision, told.spec),
         price: Some(PriceStatus { replicas: number(decision.price), since: decision.price_since.map(time) }),
+        learned: Some(learning::learned(told.learning, decision.usual.as_ref())),
         zero_in: Some(Span::from(std::time::Duration::from_secs(decision.zero_in.as_secs()))),
         in_force: decision.in_force.as_ref().map(|force| OverrideInForce {
             name: force.name.to_string(),

@@ -26,7 +26,7 @@ use super::watch::{Id, Seen, watch as watch_kind};
 use super::workloads;
 use crate::api::{FloorOverride, FloorTable, MetricSource, ScalingPolicy, TABLE_NAME};
 use crate::apply::{self, Kinds, Tenure};
-use crate::observe::{self, Feed, HealthBoard, Observer, SourceConfig, Subscription};
+use crate::observe::{self, Feed, HealthBoard, LookBacks, LookedBack, Observer, SourceConfig, Subscription};
 
 /// What the desk works with.
 pub(super) struct Desk {
@@ -37,6 +37,10 @@ pub(super) struct Desk {
     pub(super) vitals: Arc<Vitals>,
     pub(super) reports: Arc<Reports>,
     pub(super) inputs: mpsc::Sender<Input>,
+    /// Whose past is wanted.
+    pub(super) look_backs: watch::Receiver<LookBacks>,
+    /// Where pasts go.
+    pub(super) pasts: mpsc::Sender<LookedBack>,
     /// A standby says nothing.
     pub(super) tenure: Tenure,
 }
@@ -92,7 +96,13 @@ impl Desk {
         let (sources, sources_seen) = watch::channel(Arc::from([]));
         let (subscriptions, subscriptions_seen) = watch::channel(Arc::from([]));
         let (events, observed) = mpsc::channel(OBSERVATIONS_WAITING);
-        let feed = Feed { sources: sources_seen, subscriptions: subscriptions_seen, events };
+        let feed = Feed {
+            sources: sources_seen,
+            subscriptions: subscriptions_seen,
+            events,
+            look_backs: self.look_backs.clone(),
+            pasts: self.pasts.clone(),
+        };
         let observer = observe::spawn(feed, self.client.clone(), &self.namespace);
         let mut tasks = JoinSet::new();
         tasks.spawn(self.watch_policies(changes.clone()));
@@ -267,7 +277,6 @@ async fn forward(mut observed: mpsc::Receiver<Event>, inputs: mpsc::Sender<Input
         let input = match event {
             Event::Observed(policy, observation) => Input::Observed(policy, observation),
             Event::History(policy, place, samples) => Input::History(policy, place, samples),
-            Event::Past(policy, place, samples) => Input::Past(policy, place, samples),
             // Sources tell of nothing else.
             Event::Policy(..)
             | Event::PolicyGone(_)
@@ -275,6 +284,7 @@ async fn forward(mut observed: mpsc::Receiver<Event>, inputs: mpsc::Sender<Input
             | Event::Scaler(..)
             | Event::Overrides(..)
             | Event::Learned(..)
+            | Event::Past(..)
             | Event::Table { .. } => continue,
         };
         if inputs.send(input).await.is_err() {

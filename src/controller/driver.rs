@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::clock::{instant, now};
+use super::histories::Recalled;
 use super::input::Input;
 use super::lanes::{Lanes, Ticket};
 use super::reports::{Reports, Told};
@@ -159,7 +160,12 @@ where
             Input::Overrides(key, overrides) => self.world.take_overrides(key, overrides, events),
             Input::Observed(key, observation) => events.push(Event::Observed(key, observation)),
             Input::History(key, place, samples) => events.push(Event::History(key, place, samples)),
-            Input::Past(key, place, samples) => events.push(Event::Past(key, place, samples)),
+            Input::Learned(key, learned) => events.push(Event::Learned(key, learned)),
+            Input::Past(key, past) => {
+                let signals = past.into_iter().enumerate();
+                events.extend(signals.map(|(place, samples)| Event::Past(key.clone(), place, samples)));
+            }
+            Input::Recall(key, reply) => self.recall(&key, &reply),
             Input::Target(key, target, heard) => {
                 self.heard.entry(key.clone()).or_insert(heard);
                 self.world.take_target(key, target, events);
@@ -174,6 +180,15 @@ where
             Input::Kind(kind, resource) => self.world.take_kind(kind, resource, events),
             Input::Wrote(ticket, outcome) => self.wrote(ticket, outcome, now),
             Input::Elected(term) => self.term = Some(term),
+        }
+    }
+
+    /// What is learned of a policy, to be stored.
+    fn recall(&self, policy: &PolicyKey, reply: &mpsc::Sender<Recalled>) {
+        if let Some(learned) = self.engine.learned(policy) {
+            let usual = self.engine.decision(policy).and_then(|decision| decision.usual);
+            // Nobody waits for it any more.
+            let _ = reply.try_send(Recalled { learned, usual });
         }
     }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use floorkeeper_core::{
-    Observation, Outcome, Override, Policy, PolicyKey, Sample, Scaler, ScalerKind, Standing, Target, TargetKey,
+    Learned, Observation, Outcome, Override, Policy, PolicyKey, Sample, Scaler, ScalerKind, Standing, Target, TargetKey,
 };
+use tokio::sync::mpsc;
 
+use super::histories::Recalled;
 use super::lanes::Ticket;
 use crate::api::keda;
 
@@ -19,7 +21,12 @@ pub(super) enum Input {
     Overrides(PolicyKey, Vec<Override>),
     Observed(PolicyKey, Observation),
     History(PolicyKey, usize, Vec<Sample>),
-    Past(PolicyKey, usize, Vec<Sample>),
+    /// What was learned of a policy's workload and stored.
+    Learned(PolicyKey, Learned),
+    /// Two weeks of each of a policy's signals.
+    Past(PolicyKey, Vec<Vec<Sample>>),
+    /// What is learned of this policy is asked for.
+    Recall(PolicyKey, mpsc::Sender<Recalled>),
     /// A workload was seen or is gone, and when this process heard of it.
     Target(TargetKey, Option<Target>, Instant),
     /// A workload carries the note of a clamp that was not seen before: asked, kept, by whom.

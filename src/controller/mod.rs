@@ -12,6 +12,7 @@ mod desk;
 mod driver;
 mod election;
 mod enforcement;
+mod histories;
 mod input;
 mod keda;
 mod kinds;
@@ -44,12 +45,14 @@ use self::desk::Desk;
 use self::driver::{Driver, Ended};
 use self::election::Elector;
 use self::enforcement::Enforcements;
+use self::histories::Histories;
 use self::input::Input;
 use self::reports::Reports;
 use self::scribe::Scribe;
 use self::vitals::Vitals;
 use crate::apply::{Events, Kinds, Tenure, Writer};
 use crate::metrics::Metrics;
+use crate::observe::LookBacks;
 
 pub use self::client::{Access, AccessError, client, config};
 pub use self::election::LeaseSettings;
@@ -119,10 +122,32 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     }
     let events = Events::start(client.clone(), instance(), metrics);
     let (_permits, permitted) = permits::watch(&client);
-    let scribe = Scribe::new(views.clone(), events, Enforcements::new(views, permitted));
+    let (look_backs, wanted) = latest::channel(LookBacks::new());
+    let (told, pasts) = mpsc::channel(PASTS_WAITING);
+    let ends = histories::Ends {
+        client: client.clone(),
+        vitals: Arc::clone(&vitals),
+        inputs: inputs.clone(),
+        look_backs,
+        pasts,
+    };
+    let histories = Histories::new(views.clone(), ends);
+    let scribe = Scribe::new(views.clone(), events, Enforcements::new(views, permitted), histories);
     // Dropped, and so ended, when this function ends.
     let mut around = JoinSet::new();
-    around.spawn(Desk { client, namespace, kinds, vitals, reports: Arc::clone(&reports), inputs, tenure }.run());
+    let reports_of_desk = Arc::clone(&reports);
+    let desk = Desk {
+        client,
+        namespace,
+        kinds,
+        vitals,
+        reports: reports_of_desk,
+        inputs,
+        look_backs: wanted,
+        pasts: told,
+        tenure,
+    };
+    around.spawn(desk.run());
     let mut scribes = JoinSet::new();
     let (told, mut begins) = (Arc::clone(&reports), leads.clone());
     scribes.spawn(async move {
@@ -180,6 +205,9 @@ const SAID_WITHIN_BEFORE_A_HAND_OVER: Duration = Duration::from_millis(300);
 
 /// One write of a small object.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Two weeks of one policy are some hundred kilobytes: the source waits until they are taken.
+const PASTS_WAITING: usize = 4;
 
 /// Twice what one turn takes: the loop always finds a full batch, and the senders feel it when it is behind.
 const INPUTS_WAITING: usize = 4096;

@@ -13,10 +13,11 @@ use tracing::warn;
 
 use super::clock::now;
 use super::enforcement::{Enforcements, Touched};
+use super::histories::Histories;
 use super::registry::About;
 use super::reports::{News, Reports, Told};
 use crate::api::{LastAction, ScalingPolicy, ScalingPolicyStatus};
-use crate::apply::{self, Enforcement, Events, Writer};
+use crate::apply::{self, Enforcement, Events, Learning, Writer};
 
 /// The one task that writes statuses.
 pub(super) struct Scribe {
@@ -31,6 +32,7 @@ pub(super) struct Scribe {
     /// HPAs of our own being created, brought in line or deleted.
     keeping: JoinSet<(PolicyKey, Outcome)>,
     enforcements: Enforcements,
+    histories: Histories,
 }
 
 /// What there is to say about one policy.
@@ -52,7 +54,7 @@ struct Page {
 }
 
 impl Scribe {
-    pub(super) fn new(writer: Writer, events: Events, enforcements: Enforcements) -> Self {
+    pub(super) fn new(writer: Writer, events: Events, enforcements: Enforcements, histories: Histories) -> Self {
         Self {
             writer,
             events,
@@ -62,6 +64,7 @@ impl Scribe {
             writing: JoinSet::new(),
             keeping: JoinSet::new(),
             enforcements,
+            histories,
         }
     }
 
@@ -74,6 +77,7 @@ impl Scribe {
                 Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => self.ended(ended),
                 Some(ended) = self.keeping.join_next(), if !self.keeping.is_empty() => self.kept(ended),
                 touched = self.enforcements.next() => self.look_again(&touched),
+                policy = self.histories.next() => if self.pages.contains_key(&policy) { self.open.insert(policy); },
                 () = tokio::time::sleep(again) => {}
             }
             if reports.closed() {
@@ -92,6 +96,7 @@ impl Scribe {
         for (policy, about) in abouts {
             match about {
                 Some(about) => {
+                    self.histories.about(&policy, &about.object);
                     let page = self.open(policy);
                     // Of another object of that name nothing was written yet.
                     let uid = |about: &About| about.object.metadata.uid.clone();
@@ -102,6 +107,7 @@ impl Scribe {
                     page.about = Some(about);
                 }
                 None => {
+                    self.histories.forget(&policy);
                     if let Some((_, spec)) = self.pages.remove(&policy).and_then(|page| page.decision) {
                         self.enforcements.forget(&spec.target);
                     }
@@ -121,6 +127,7 @@ impl Scribe {
         }
         for (policy, decided) in decisions {
             self.enforcements.consider(&decided.1, &decided.0);
+            self.histories.consider(&policy, &decided.1);
             self.open(policy).decision = Some(decided);
         }
         for told in notices {
@@ -176,7 +183,8 @@ impl Scribe {
                 self.keeping.spawn(work.carry_out(self.writer.clone(), policy.clone()));
             }
             let enforcement = page.decision.as_ref().map(|(_, spec)| self.enforcements.of(&spec.target));
-            let Some((about, status)) = page.new_status(&enforcement.unwrap_or_default()) else { continue };
+            let learning = self.histories.of(&policy);
+            let Some((about, status)) = page.new_status(&enforcement.unwrap_or_default(), &learning) else { continue };
             page.writing = true;
             page.actions.clear();
             page.written = Some(Arc::clone(&status));
@@ -248,7 +256,11 @@ impl Page {
     }
 
     /// The status to write, if it says something new.
-    fn new_status(&mut self, enforcement: &Enforcement) -> Option<(About, Arc<ScalingPolicyStatus>)> {
+    fn new_status(
+        &mut self,
+        enforcement: &Enforcement,
+        learning: &Learning,
+    ) -> Option<(About, Arc<ScalingPolicyStatus>)> {
         let about = self.about.clone()?;
         // Our own last word, until the watch brings it or something else.
         if self.written.is_some() && self.written == about.status {
@@ -259,7 +271,7 @@ impl Page {
             (Some(problem), _) => apply::refused(&about.object, before, problem, now())?,
             (None, Some((decision, spec))) => {
                 let actions = &self.actions;
-                let told = apply::Told { decision, spec: Some(spec), actions, enforcement, now: now() };
+                let told = apply::Told { decision, spec: Some(spec), actions, enforcement, learning, now: now() };
                 apply::status(&about.object, before, &told)?
             }
             (None, None) => return None,

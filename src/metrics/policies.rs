@@ -36,6 +36,8 @@ struct Live {
     limited: Option<u32>,
     contested: Option<u32>,
     observed_ms: Option<u64>,
+    learned_days: Option<u32>,
+    unusual_below: Option<f64>,
     zero_in_seconds: f64,
 }
 
@@ -56,6 +58,8 @@ impl Policies {
             limited: decision.limited,
             contested: decision.contested,
             observed_ms: decision.observed_at.map(|at| at.0),
+            learned_days: decision.usual.map(|usual| usual.days),
+            unusual_below: decision.usual.map(|usual| usual.limit),
             zero_in_seconds: decision.zero_in.as_secs_f64(),
         };
         self.lock().insert(policy.clone(), live);
@@ -128,7 +132,7 @@ fn by_reason(
 type Number = fn(&Live) -> Option<f64>;
 
 /// Name, help and value of every number a policy has. A number that is not known has no series: absent is not zero.
-const NUMBERS: [(&str, &str, Number); 12] = [
+const NUMBERS: [(&str, &str, Number); 14] = [
     ("floor_replicas", "The smallest replica count that is let stand", |live| Some(f64::from(live.floor))),
     ("need_replicas", "Replicas that the present load needs, headroom included", |live| live.need.map(f64::from)),
     ("load", "Offered load of the signal that needs most, in its unit a second", |live| live.load),
@@ -146,6 +150,8 @@ const NUMBERS: [(&str, &str, Number); 12] = [
     ("observed_timestamp_seconds", "When the newest sample behind the need was taken (Unix time)", |live| {
         live.observed_ms.map(seconds)
     }),
+    ("learned_days", "Days that the policy's own past is known of", |live| live.learned_days.map(f64::from)),
+    ("unusual_below_replicas", "A need below this is an unusual fall", |live| live.unusual_below),
     ("zero_in_seconds", "The longest that the floor can stay above the minimum under confirmed zero", |live| {
         Some(live.zero_in_seconds)
     }),

@@ -7,14 +7,13 @@ use core::time::Duration;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use floorkeeper_core::{Answer, Event, Failure, PolicyKey, Sample, Timestamp};
+use floorkeeper_core::{Event, Failure, PolicyKey, Sample, Timestamp};
 use tokio::sync::mpsc;
 
 use super::evidence::Composed;
-use super::fullness::Fullness;
 use super::plan::{Memory, Plan, Reader, Request};
 use super::prometheus::Client;
-use super::reply;
+use super::stretch::{self, Stretch};
 use super::subscription::Subscription;
 
 /// Whose past is known, and whose is still to be asked for.
@@ -147,7 +146,8 @@ pub(super) async fn run(
     let mut outcomes = Vec::new();
     for Wanted { request, readers, range } in wanted {
         let Request::PromQl { composed, fullness } = &*request else { continue };
-        let pasts = fetch(composed, fullness, &readers, &client, range, step, now).await;
+        let stretch = Stretch { from: now.minus(range), to: now, step, points: u64::MAX, rest: Duration::ZERO };
+        let pasts = fetch(composed, fullness, &readers, &client, &stretch).await;
         let answered = pasts.is_ok();
         for (reader, samples) in readers.iter().zip(pasts.unwrap_or_default()) {
             let Some(signal) = reader.subscription.signal_at(reader.place) else { continue };
@@ -168,9 +168,7 @@ async fn fetch(
     memory: &Memory,
     readers: &[Reader],
     client: &Client,
-    range: Duration,
-    step: Duration,
-    now: Timestamp,
+    stretch: &Stretch,
 ) -> Result<Vec<Vec<Sample>>, Failure> {
     let namespaces: BTreeSet<&str> = readers.iter().map(|reader| &*reader.subscription.policy.namespace).collect();
     let narrowed = if namespaces.len() <= NARROWED {
@@ -178,48 +176,14 @@ async fn fetch(
     } else {
         None
     };
-    let mut question = narrowed.unwrap_or_else(|| composed.clone());
-    let mut pasts: Vec<Vec<Sample>> = vec![Vec::new(); readers.len()];
-    let mut fullness: Vec<Fullness> = vec![Fullness::default(); readers.len()];
-    let step_ms = u64::try_from(step.as_millis()).unwrap_or(u64::MAX).max(1);
-    let mut start = now.minus(range);
-    let mut points = MAX_POINTS;
-    while start <= now {
-        let end = Timestamp(start.0.saturating_add((points - 1).saturating_mul(step_ms)).min(now.0));
-        let body = client.range(&question.text, start, end, step).await;
-        let reply = match &body {
-            Ok(body) => reply::parse(body),
-            Err(failure) => Err(*failure),
-        };
-        match reply {
-            Ok(reply) => {
-                let rows = question.past(&reply);
-                for (place, reader) in readers.iter().enumerate() {
-                    let Some(past) = rows.get(&reader.key()) else { continue };
-                    let sample =
-                        |row| match question.answer(Some(row), reply.partial, reader.vouched(), &mut fullness[place]) {
-                            Answer::Value(sample) => Some(sample),
-                            Answer::Empty | Answer::Several(_) | Answer::Failed(_) => None,
-                        };
-                    pasts[place].extend(past.values().filter_map(sample));
-                }
-                start = Timestamp(end.0.saturating_add(step_ms));
-            }
-            Err(Failure::TooLarge | Failure::Timeout) if points > 1 => {
-                points = points.min((now.0 - start.0) / step_ms + 1).div_ceil(2)
-            }
-            Err(Failure::Refused) if question.plain.is_some() => question = question.alone(),
-            Err(failure) => return Err(failure),
-        }
-    }
-    for (reader, fullness) in readers.iter().zip(fullness) {
+    let told = stretch::fetch(narrowed.unwrap_or_else(|| composed.clone()), readers, client, stretch).await?;
+    let mut pasts = Vec::with_capacity(told.len());
+    for (reader, (samples, fullness)) in readers.iter().zip(told) {
         memory.learn(reader.key(), fullness);
+        pasts.push(samples);
     }
     Ok(pasts)
 }
-
-/// Points that one request asks for; Prometheus refuses more than 11,000.
-const MAX_POINTS: u64 = 5_000;
 
 /// Up to this many namespaces a shared question about the past is narrowed to them: a new policy then costs little.
 const NARROWED: usize = 20;

@@ -90,6 +90,14 @@ impl Composed {
         Some(Self::of(&parsed.to_string(), parsed, Some(by)))
     }
 
+    /// The same question about workloads of a few namespaces and names only; `None` where that can't be said in the query.
+    pub(super) fn narrowed_to(&self, namespaces: &[&str], targets: &[&str]) -> Option<Self> {
+        let by = self.by.as_ref()?;
+        let parsed = self.parsed.as_ref()?.confined(&by.namespace, namespaces).ok()?;
+        let parsed = parsed.confined(&by.target, targets).ok()?;
+        Some(Self::of(&parsed.to_string(), parsed, Some(by)))
+    }
+
     /// Whether one answer alone can't say how full it is.
     pub(super) fn needs_memory(&self) -> bool {
         self.selectors > 1

@@ -17,6 +17,7 @@ mod evidence;
 mod faults;
 mod fullness;
 mod health;
+mod lookback;
 mod metrics_api;
 mod observer;
 mod past;
@@ -27,6 +28,7 @@ mod reply;
 mod scaled_objects;
 mod scalers;
 mod source;
+mod stretch;
 mod subscription;
 mod targets;
 
@@ -35,6 +37,7 @@ pub use config::{
     Question, Scope, SecretKey, SourceConfig, TargetLabels, Tls,
 };
 pub use health::{Condition, Health, HealthBoard};
+pub use lookback::{LookBacks, LookedBack, NoPast};
 pub use observer::{Feed, Observer, spawn};
 pub use past::{Moment, Past, PastError};
 pub(crate) use promql::Parsed;

@@ -13,6 +13,7 @@ use super::board::Board;
 use super::config::SourceConfig;
 use super::credentials::{self, Secrets};
 use super::health::HealthBoard;
+use super::lookback::{LookBacks, LookedBack, Parts};
 use super::plan::Reader;
 use super::source::Source;
 use super::subscription::Subscription;
@@ -26,6 +27,10 @@ pub struct Feed {
     pub subscriptions: watch::Receiver<Arc<[Arc<Subscription>]>>,
     /// Where observations go: `Event::Observed` and `Event::History` only.
     pub events: mpsc::Sender<Event>,
+    /// Whose past is wanted now; looked at with every tick.
+    pub look_backs: watch::Receiver<LookBacks>,
+    /// Where pasts go, and why there is none.
+    pub pasts: mpsc::Sender<LookedBack>,
 }
 
 /// The running observer. Dropping it stops every loop.
@@ -45,6 +50,9 @@ pub fn spawn(feed: Feed, client: kube::Client, namespace: &str) -> Observer {
         client,
         namespace: namespace.into(),
         events: feed.events.clone(),
+        look_backs: feed.look_backs.clone(),
+        pasts: feed.pasts.clone(),
+        parts: Parts::default(),
         health: health.clone(),
         board: Board::default(),
         loops: HashMap::new(),
@@ -62,6 +70,9 @@ struct Supervisor {
     client: kube::Client,
     namespace: Arc<str>,
     events: mpsc::Sender<Event>,
+    look_backs: watch::Receiver<LookBacks>,
+    pasts: mpsc::Sender<LookedBack>,
+    parts: Parts,
     health: HealthBoard,
     board: Board,
     loops: HashMap<Arc<str>, Loop>,
@@ -141,6 +152,9 @@ impl Supervisor {
             board: self.board.clone(),
             health: self.health.clone(),
             events: self.events.clone(),
+            look_backs: self.look_backs.clone(),
+            pasts: self.pasts.clone(),
+            parts: self.parts.clone(),
             subscriptions,
             secrets,
         };

@@ -20,6 +20,7 @@ use super::config::{Kind, SourceConfig};
 use super::credentials::{self, Secrets};
 use super::evidence::Composed;
 use super::health::HealthBoard;
+use super::lookback::{LookBack, LookBacks, LookedBack, Parts};
 use super::plan::{Memory, Plan, Planned, Planner, Reader, Request};
 use super::prometheus::Client;
 use super::reply;
@@ -32,6 +33,9 @@ pub(super) struct Source {
     pub(super) board: Board,
     pub(super) health: HealthBoard,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) look_backs: watch::Receiver<LookBacks>,
+    pub(super) pasts: mpsc::Sender<LookedBack>,
+    pub(super) parts: Parts,
     pub(super) subscriptions: watch::Receiver<Arc<[Arc<Subscription>]>>,
     pub(super) secrets: watch::Receiver<Secrets>,
 }
@@ -44,6 +48,7 @@ struct State {
     /// `None`: it can't be built, the health says why. Without use for the metrics APIs.
     client: Option<Arc<Client>>,
     backfill: Backfill,
+    look_back: LookBack,
     /// Ticks in a row that a request got no answer.
     away: HashMap<usize, u32>,
     /// Where the last tick was cut off: the next one begins there.
@@ -68,6 +73,7 @@ impl Source {
         let mut last: Option<Instant> = None;
         let mut followed = true;
         let mut past: tokio::task::JoinSet<Vec<Outcome>> = tokio::task::JoinSet::new();
+        let mut far: tokio::task::JoinSet<Vec<PolicyKey>> = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
                 due = ticks.tick() => {
@@ -78,6 +84,10 @@ impl Source {
                     self.round(&mut state, None).await;
                     if past.is_empty() {
                         self.look_back(&mut state, &mut past);
+                    }
+                    // The window first: the next decisions need it.
+                    if past.is_empty() && far.is_empty() {
+                        self.look_far_back(&mut state, &mut far);
                     }
                 }
                 changed = self.subscriptions.changed() => {
@@ -97,6 +107,10 @@ impl Source {
                     Err(_) => followed = false,
                 },
                 Some(outcomes) = past.join_next() => state.backfill.finished(outcomes.unwrap_or_default()),
+                Some(told) = far.join_next() => {
+                    state.look_back.told(&told.unwrap_or_default());
+                    self.look_far_back(&mut state, &mut far);
+                }
                 () = self.events.closed() => return,
             }
         }
@@ -268,6 +282,30 @@ impl Source {
         if !due.is_empty() {
             running.spawn(backfill::run(due, client, self.config.interval, clock(), self.events.clone()));
         }
+    }
+
+    /// One party at a time: its task rests between its requests.
+    fn look_far_back(&self, state: &mut State, running: &mut tokio::task::JoinSet<Vec<PolicyKey>>) {
+        let wanted = self.look_backs.borrow().clone();
+        self.parts.retain(&wanted);
+        if wanted.is_empty() {
+            return;
+        }
+        let next = state.look_back.next(&state.plan, &wanted, clock());
+        if next.party.is_none() && next.without.is_empty() {
+            return;
+        }
+        let (client, pasts, parts) = (state.client.clone(), self.pasts.clone(), self.parts.clone());
+        running.spawn(async move {
+            for without in next.without {
+                // Nobody listens any more: the loop ends as well.
+                let _ = pasts.send(without).await;
+            }
+            match (next.party, client) {
+                (Some(party), Some(client)) => party.look_back(client, clock(), wanted, parts, pasts).await,
+                (Some(_), None) | (None, _) => Vec::new(),
+            }
+        });
     }
 
     fn count_skipped(&self, last: Option<Instant>, due: Instant) {

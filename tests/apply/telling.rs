@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use floorkeeper::api::{ScalingPolicy, ScalingPolicyStatus};
-use floorkeeper::apply::{Enforcement, Events, Told, action, status};
+use floorkeeper::apply::{Enforcement, Events, Learning, Told, action, status};
 use floorkeeper_core::{
     Decision, Guard, Hold, Notice, Outcome, Overwritten, PolicyKey, Reading, SignalView, Timestamp, Trust, Unknown,
     Verdict,
@@ -24,7 +24,14 @@ pub(super) async fn a_status_is_written_once(cluster: &Cluster) -> Result<()> {
     let put_back = Notice::Overwritten { what: Overwritten::Replicas, found: 1, floor: 6 };
     let actions = [action(&put_back, NOW).context("action")?];
     let blind = decision(Trust::Blind);
-    let told = Told { decision: &blind, spec: None, actions: &actions, enforcement: &Enforcement::NotAsked, now: NOW };
+    let told = Told {
+        decision: &blind,
+        spec: None,
+        actions: &actions,
+        enforcement: &Enforcement::NotAsked,
+        learning: &Learning::default(),
+        now: NOW,
+    };
 
     let next = status(&policy, None, &told).context("the first status is news")?;
     assert_eq!(story.writer.write_status(&policy, &next).await, Outcome::Done);

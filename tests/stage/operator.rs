@@ -108,9 +108,14 @@ impl Operator {
         Ok(text.lines().count())
     }
 
+    /// All that it wrote.
+    pub(crate) fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The last lines that it wrote.
     pub(crate) fn log(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.whole_log();
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }

@@ -6,7 +6,7 @@
 use floorkeeper_core::Guard;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::api::{DemandStatus, FloorStatus, ScalingPolicyStatus, SignalStatus};
+use crate::api::{DemandStatus, FloorStatus, PastState, ScalingPolicyStatus, SignalStatus};
 use crate::words::guard_reason;
 
 pub(super) fn is_new(before: Option<&ScalingPolicyStatus>, next: &ScalingPolicyStatus) -> bool {
@@ -15,6 +15,8 @@ pub(super) fn is_new(before: Option<&ScalingPolicyStatus>, next: &ScalingPolicyS
         || floor(before.floor.as_ref()) != floor(next.floor.as_ref())
         || current(before) != current(next)
         || before.in_force != next.in_force
+        || taught(before) != taught(next)
+        || !has_limit(before) && has_limit(next)
         || before.last_actions != next.last_actions
         || !before.conditions.iter().map(gist).eq(next.conditions.iter().map(gist))
         || match (&before.demand, &next.demand) {
@@ -34,6 +36,17 @@ fn floor(floor: Option<&FloorStatus>) -> Option<(i32, Option<&str>)> {
 
 fn current(status: &ScalingPolicyStatus) -> Option<i32> {
     status.replicas.as_ref().map(|replicas| replicas.current)
+}
+
+/// Whether a limit is known, and what keeps the past from being known; the numbers move with each hour.
+fn taught(status: &ScalingPolicyStatus) -> Option<(bool, PastState, Option<&str>)> {
+    let learned = status.learned.as_ref()?;
+    Some((learned.days.is_some(), learned.past, learned.note.as_deref()))
+}
+
+/// In a quiet night there is none: only its coming is news.
+fn has_limit(status: &ScalingPolicyStatus) -> bool {
+    status.learned.as_ref().is_some_and(|learned| learned.unusual_below.is_some())
 }
 
 fn gist(condition: &Condition) -> (&str, &str, &str, Option<i64>) {

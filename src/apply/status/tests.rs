@@ -7,6 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::api::conditions::{CONTESTED, ENFORCED, FLOOR_HOLDING, READY, SCALING_LIMITED, TRUSTED};
 
+const LEARNING: Learning = Learning { past: BackFill::Asked, note: None };
+
 const NOW: Timestamp = Timestamp(1_709_602_560_123);
 
 fn policy(mode: &str) -> ScalingPolicy {
@@ -53,7 +55,7 @@ fn calm() -> Decision {
 }
 
 fn told(decision: &Decision, now: Timestamp) -> Told<'_> {
-    Told { decision, spec: None, actions: &[], enforcement: &Enforcement::NotAsked, now }
+    Told { decision, spec: None, actions: &[], enforcement: &Enforcement::NotAsked, learning: &LEARNING, now }
 }
 
 fn first(decision: &Decision) -> ScalingPolicyStatus {
@@ -308,4 +310,31 @@ fn bids_and_doubts_are_told_and_are_no_news_by_themselves() {
     let bids = vec![bid(Guard::Held, 6), bid(Guard::LiveDemand, 5)];
     let doubts = vec![Doubt::Errors { share: 0.32, above: 0.05 }];
     assert_eq!(after(&before, &Decision { bids, doubts, ..doubted }, NOW), None);
+}
+
+#[test]
+fn what_was_learned_is_told_and_its_moving_numbers_are_no_news() {
+    let usual = floorkeeper_core::Usual {
+        days: 13,
+        limit: 3.2,
+        recent: 6.0,
+        unusual: false,
+        before: 6.0,
+        hour: Some(5.4),
+        within_an_hour: Some(0.553),
+    };
+    let decision = Decision { usual: Some(usual), ..calm() };
+    let before = first(&decision);
+    let learned = before.learned.clone().unwrap();
+    let numbers = (learned.days, learned.within_hour_percent, learned.hour_needs, learned.unusual_below);
+    assert_eq!(numbers, (Some(13), Some(55), Some(6), Some(4)));
+    let usual = floorkeeper_core::Usual { days: 14, limit: 5.0, hour: Some(9.0), ..usual };
+    let later = Decision { usual: Some(usual), ..calm() };
+    assert_eq!(status(&policy("Guard"), Some(&before), &told(&later, NOW)), None);
+    assert!(status(&policy("Guard"), Some(&before), &told(&calm(), NOW)).is_some(), "nothing is known any more");
+    let failing = Learning { past: BackFill::Failing("edge".into(), Failure::Timeout), note: None };
+    let told = Told { learning: &failing, ..told(&decision, NOW) };
+    let learned = status(&policy("Guard"), Some(&before), &told).unwrap().learned.unwrap();
+    assert_eq!(learned.past, crate::api::PastState::Failing);
+    assert!(learned.note.unwrap().contains("the source took too long"));
 }

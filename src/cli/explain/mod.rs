@@ -1,5 +1,6 @@
 //! `floorkeeper explain`: why this floor, now, and what would let it fall.
 
+mod history;
 mod show;
 
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use super::heartbeat::Heart;
 use super::reach::{Cluster, Reach};
 use super::scalers::{self, Found};
 use super::terminal::Terminal;
-use crate::api::{FloorRow, FloorTable, ScalingPolicy, TABLE_NAME};
+use crate::api::{DemandHistory, FloorRow, FloorTable, ScalingPolicy, TABLE_NAME};
 
 /// Says why a policy's floor stands where it stands, now.
 #[derive(Debug, clap::Args)]
@@ -25,12 +26,17 @@ It reads what floorkeeper left in the API server, so it also answers while floor
 reads. Exit code 0, or 1 where there is no such policy.",
     after_help = "Examples:
   floorkeeper explain web -n shop
+  floorkeeper explain web -n shop --history    what each hour of the last two weeks needed, and how deep load falls
   floorkeeper explain web -n shop -o json"
 )]
 pub(super) struct Args {
     /// Name of the policy.
     #[arg(value_name = "POLICY")]
     name: String,
+
+    /// Draws what its workload's own past has taught, instead.
+    #[arg(long)]
+    history: bool,
 
     /// Json: for machines.
     #[arg(long, short, value_enum, value_name = "FORMAT")]
@@ -47,20 +53,24 @@ enum Output {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { name, output, reach } = self;
+        let Self { name, history, output, reach } = self;
         reach.run(|cluster| async move {
-            let text = look(&cluster, &name, output).await?;
+            let text = look(&cluster, &name, history, output).await?;
             super::print(text.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         })
     }
 }
 
-async fn look(cluster: &Cluster, name: &str, output: Option<Output>) -> anyhow::Result<String> {
+async fn look(cluster: &Cluster, name: &str, history: bool, output: Option<Output>) -> anyhow::Result<String> {
     let namespace = cluster.namespace.as_str();
     let Some(policy) = cluster.find::<ScalingPolicy>(name, Some(namespace)).await? else {
         bail!("{}", missing(cluster, name).await);
     };
+    if history && output.is_none() {
+        let stored = cluster.find::<DemandHistory>(name, Some(namespace)).await?;
+        return Ok(history::picture(stored.as_ref(), name, cluster.now(), Terminal::here()));
+    }
     // The rest helps to understand; who may not read it still gets the status.
     let table = cluster.find::<FloorTable>(TABLE_NAME, Some(namespace)).await.ok().flatten();
     let row = table.and_then(|table| row(table, &policy));
@@ -70,9 +80,11 @@ async fn look(cluster: &Cluster, name: &str, output: Option<Output>) -> anyhow::
     let hpa = hpas.items.into_iter().find(|hpa| of(Found::hpa(hpa), &policy).is_some());
     let heart = Heart::listen(cluster).await;
     if output == Some(Output::Json) {
+        let history = cluster.find::<DemandHistory>(name, Some(namespace)).await.ok().flatten();
         return super::pretty(&json!({
             "floorkeeper": {"alive": heart.alive(), "says": heart.sentence(cluster.now())},
             "policy": policy, "row": row, "hpa": hpa, "scaledObject": object,
+            "history": history.map(|history| history.spec),
         }));
     }
     let scaler = object.as_ref().and_then(Found::scaled_object).or_else(|| hpa.as_ref().and_then(Found::hpa));

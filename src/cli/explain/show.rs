@@ -41,6 +41,7 @@ impl Story<'_> {
         text += &self.wrong(status);
         text += &self.bids(status);
         text += &self.load(status);
+        text += &self.learned(status);
         text += &self.fall(status);
         text += &self.price(status);
         text += &self.actions(status);
@@ -200,6 +201,30 @@ impl Story<'_> {
         let demand = self.policy.spec.demand.as_ref()?;
         let own = demand.signals.iter().find(|signal| signal.name == name).and_then(|signal| signal.capacity.as_ref());
         own.or(demand.capacity.as_ref()).map(ToString::to_string)
+    }
+
+    fn learned(&self, status: &ScalingPolicyStatus) -> String {
+        let Some(learned) = &status.learned else { return String::new() };
+        let mut text = String::new();
+        if let Some(days) = learned.days {
+            let mut said = format!("{days} days are known");
+            if let Some(percent) = learned.within_hour_percent {
+                said += &format!("; within an hour at least {percent} % of the peak is usually left");
+            }
+            if let Some(needs) = learned.hour_needs {
+                said += &format!("; this hour usually needs {needs}");
+            }
+            if let Some(below) = learned.unusual_below {
+                said += &format!("; a need below {below} is an unusual fall");
+            }
+            let (namespace, name) = self.names();
+            text += &self.item(Tone::Plain, &said);
+            text += &self.item(Tone::Dim, &format!("{} explain {name} -n {namespace} --history", self.program));
+        }
+        if let Some(note) = &learned.note {
+            text += &self.item(Tone::Odd, note);
+        }
+        if text.is_empty() { text } else { self.section("WHAT ITS PAST SAYS, as of the last status", &text) }
     }
 
     fn fall(&self, status: &ScalingPolicyStatus) -> String {

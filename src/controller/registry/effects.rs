@@ -57,7 +57,9 @@ impl Effects {
             Input::Dropped(_) => 7,
             Input::Observed(..)
             | Input::History(..)
+            | Input::Learned(..)
             | Input::Past(..)
+            | Input::Recall(..)
             | Input::Target(..)
             | Input::Clamped(..)
             | Input::Scaler(..)

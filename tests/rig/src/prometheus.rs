@@ -11,6 +11,7 @@ use crate::binaries::Module;
 use crate::credentials;
 use crate::ports::Port;
 use crate::process::{Process, Signal};
+use crate::remote_write::PastSeries;
 use crate::room::Room;
 use crate::wait::eventually;
 
@@ -20,6 +21,8 @@ pub struct PrometheusOptions {
     /// Of every job that has none of its own; rules are evaluated as often.
     pub interval: Duration,
     pub jobs: Vec<ScrapeJob>,
+    /// How far back [`Prometheus::remember`] may write; none: nothing is written.
+    pub past: Option<Duration>,
     /// A rules file's `groups`, where there are any.
     pub rule_groups: Option<Value>,
     /// More flags, for instance `--query.lookback-delta=10s` where time runs fast.
@@ -75,7 +78,7 @@ impl PrometheusOptions {
 
 impl Default for PrometheusOptions {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1), jobs: Vec::new(), rule_groups: None, flags: Vec::new() }
+        Self { interval: Duration::from_secs(1), jobs: Vec::new(), past: None, rule_groups: None, flags: Vec::new() }
     }
 }
 
@@ -122,6 +125,9 @@ impl Prometheus {
             "--web.enable-lifecycle".to_owned(),
             "--log.level=warn".to_owned(),
         ];
+        if self.options.past.is_some() {
+            flags.push("--web.enable-remote-write-receiver".to_owned());
+        }
         flags.extend(self.options.flags.iter().cloned());
         let mut process = Process::start_in("Prometheus", &self.program, &flags, &[], &self.log(), self.room.path())?;
         let ready = format!("{}/-/ready", self.url());
@@ -151,6 +157,33 @@ impl Prometheus {
         self.write_config()?;
         self.http.post(format!("{}/-/reload", self.url())).send().await?.error_for_status()?;
         Ok(())
+    }
+
+    /// Gives it samples of the past: it must have been started with [`PrometheusOptions::past`].
+    pub async fn remember(&self, past: &PastSeries) -> Result<()> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64;
+        let request = self.http.post(format!("{}/api/v1/write", self.url()));
+        let headers = [
+            ("Content-Encoding", "snappy"),
+            ("Content-Type", "application/x-protobuf"),
+            ("X-Prometheus-Remote-Write-Version", "0.1.0"),
+        ];
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.body(past.body(now)).send().await?;
+        if !answer.status().is_success() {
+            bail!("Prometheus does not take the past: {} {}", answer.status(), answer.text().await?);
+        }
+        Ok(())
+    }
+
+    /// How often a path of its API was asked: `/api/v1/query_range`.
+    pub async fn asked(&self, path: &str) -> Result<u64> {
+        let text = self.http.get(format!("{}/metrics", self.url())).send().await?.error_for_status()?.text().await?;
+        let of_path = |line: &&str| {
+            line.starts_with("prometheus_http_requests_total{") && line.contains(&format!("handler=\"{path}\""))
+        };
+        let counts = text.lines().filter(of_path).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        Ok(counts.sum::<f64>() as u64)
     }
 
     /// An instant query; gives the `data` of the answer.
@@ -195,6 +228,9 @@ impl Prometheus {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "scrape_configs": jobs,
         });
+        if let Some(past) = self.options.past {
+            config["storage"] = json!({"tsdb": {"out_of_order_time_window": duration(past)}});
+        }
         if let Some(groups) = &self.options.rule_groups {
             let rules = self.room.path().join("rules.yml");
             std::fs::write(&rules, json!({"groups": groups}).to_string())?;
