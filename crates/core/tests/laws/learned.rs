@@ -360,6 +360,21 @@ fn a_fall_that_is_measured_by_what_is_learned_is_let_down_at_half_life_in_the_en
 }
 
 #[test]
+fn a_fall_that_is_measured_by_what_is_learned_is_over_when_the_load_is_back() {
+    let mut world = told(&policy(), |_| Some(20.0));
+    world.run(minutes(15));
+    let mut falls_after = |load: f64, span: u64| {
+        world.truth(&web()).load = load * CAPACITY;
+        world.run(minutes(span));
+        world.decision(&web()).doubts.iter().any(|doubt| matches!(doubt, Doubt::UnusualFall { .. }))
+    };
+    assert!(falls_after(2.0, 60));
+    assert!(falls_after(10.0, 30), "half of it is not back");
+    assert!(falls_after(19.0, 9), "not for a window yet");
+    assert!(!falls_after(19.0, 2));
+}
+
+#[test]
 fn a_clock_that_is_set_right_forgets_nothing() {
     let policy = policy();
     let days = Days { peak: 20.0, night: 0.3, wobble: 0.02, weekend: 0.7, seed: 1 };

@@ -207,6 +207,14 @@ fn half_of_a_day_must_be_known_and_three_days_are_enough() {
     assert_eq!(known(3, 719), (0, false));
     assert_eq!(known(14, 1440), (14, true));
     assert_eq!(known(20, 1440), (14, true), "two weeks are kept");
+    let mut away = Days::default();
+    for day in [0, 1, 2, 20] {
+        away.roll(at(day, 0));
+        away.passed(Duration::from_secs(86_400));
+    }
+    assert_eq!(away.count(), 0, "what nobody looked at for two weeks is old");
+    away.conclude();
+    assert_eq!(away.count(), 0, "today is not over");
     let mut long = Days::default();
     long.roll(at(0, 0));
     long.passed(Duration::from_secs(86_400 * 3));
