@@ -83,14 +83,14 @@ mod tests {
             values: vec![0.0, 1.0],
         };
         let body = series.body(130);
-        assert_eq!(body[..4], [48, 61 << 2, 47, 0], "48 bytes, all of them literal");
+        assert_eq!(body[..4], [52, 244, 51, 0], "52 bytes, all of them literal");
         let message = &body[4..];
-        assert_eq!(message[..2], [10, 46]);
-        assert_eq!(message[2..19], *b"\x0a\x0d\x0a\x08__name__\x12\x01x");
-        assert_eq!(message[19..27], *b"\x0a\x06\x0a\x01a\x12\x01b");
-        assert_eq!(message[27..29], [0x12, 11]);
-        assert_eq!(message[29..40][..10], [9, 0, 0, 0, 0, 0, 0, 0, 0, 16]);
-        assert_eq!(message[39], 127, "130 - 1 - 2");
+        assert_eq!(message[..2], [10, 50]);
+        assert_eq!(message[2..17], *b"\x0a\x0d\x0a\x08__name__\x12\x01x");
+        assert_eq!(message[17..25], *b"\x0a\x06\x0a\x01a\x12\x01b");
+        assert_eq!(message[25..27], [0x12, 11]);
+        assert_eq!(message[27..37], [9, 0, 0, 0, 0, 0, 0, 0, 0, 16]);
+        assert_eq!(message[37], 127, "130 - 1 - 2");
         assert_eq!(message.last_chunk::<2>(), Some(&[129, 1]), "130 - 1");
     }
 }
