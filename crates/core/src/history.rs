@@ -13,7 +13,7 @@ mod peaks;
 
 use core::time::Duration;
 
-use self::days::{Days, SPANS, Spans};
+use self::days::{Days, HOUR_MS, SPANS, Spans};
 pub use self::learned::{Learned, LearnedDay};
 pub(crate) use self::past::Past;
 use self::peaks::Peaks;
@@ -140,9 +140,7 @@ impl History {
         }
         self.days.roll(now);
         self.days.look(now);
-        if tick.falling.is_none() {
-            self.back_since = None;
-        }
+        self.watch_the_end(tick);
         if !tick.known {
             return;
         }
@@ -154,7 +152,7 @@ impl History {
         self.recent = tick.recent;
         self.now = self.measure(tick.min, now);
         self.quiet = self.now.0[IN_SHORT] == 0.0 && whole(self.short.peak(now)) > tick.min.max(1);
-        self.follow(tick);
+        self.compare_again(tick.recent);
         // The onset itself is part of the fall, told or not.
         let suspect = tick.falling.is_some() || self.usual(now).is_some_and(|usual| usual.unusual);
         let fresh = self.fresh(now);
@@ -185,7 +183,6 @@ impl History {
         }
         let mut limit = 0.0_f64;
         let mut unusual = false;
-
         for (span, &peak) in self.now.0.iter().enumerate() {
             let least = self.days.usual(span).map_or(0.0, |share| share * peak);
             limit = limit.max(least);
@@ -274,17 +271,22 @@ impl History {
         found
     }
 
-    fn follow(&mut self, tick: &Tick) {
+    /// Since when the load is where the fall would be over. A tick that knows nothing says nothing of it.
+    fn watch_the_end(&mut self, tick: &Tick) {
         match tick.falling {
+            Some(_) if !tick.known => {}
             Some(limit) if tick.level >= limit => {
                 self.back_since.get_or_insert(tick.now);
             }
-            Some(_) => self.back_since = None,
-            None => {}
+            Some(_) | None => self.back_since = None,
         }
+    }
+
+    /// After a fall that was kept to its end: the hours of other days count again once what they needed is reached.
+    fn compare_again(&mut self, recent: f64) {
         if !self.other_hours
             && let Some(least) = self.days.least()
-            && tick.recent >= least * self.days.usual(OTHER_HOURS).unwrap_or(REACHED)
+            && recent >= least * self.days.usual(OTHER_HOURS).unwrap_or(REACHED)
         {
             self.other_hours = true;
         }
@@ -335,8 +337,6 @@ const REACHED: f64 = 0.5;
 
 /// A clock that is set right, and a past that is told up to now, are off by less.
 const A_LITTLE: Duration = Duration::from_secs(3600);
-
-const HOUR_MS: u64 = 3_600_000;
 
 /// An hour speaks for itself when half of it is known.
 const KNOWN_OF_AN_HOUR: f64 = 1800.0;

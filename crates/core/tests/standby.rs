@@ -4,7 +4,7 @@
 #[expect(dead_code, reason = "shared with the bench and the test of allocations")]
 mod steady;
 
-use floorkeeper_core::{Doubt, Engine, Event, Outcome, Standing, TargetKey, Trust, Write};
+use floorkeeper_core::{Doubt, Engine, Event, Outcome, Standing, TargetKey, Timestamp, Trust, Write};
 
 use self::steady::Fleet;
 
@@ -47,17 +47,25 @@ fn a_standby_writes_nothing_and_leads_with_full_windows() {
     assert!(!again.iter().any(|write| matches!(write, Write::Floors { .. })), "{again:?}");
 }
 
+/// A standby that has seen the leader release a row.
+fn released() -> (Engine, TargetKey, Timestamp) {
+    let (mut engine, now) = (Engine::standby(), Timestamp(1_709_600_400_000));
+    let web = TargetKey::new("shop", "deployments.apps", "web");
+    let row = Standing { policy: "web".into(), epoch: 1, seq: 1, ..Standing::at(6, now) };
+    engine.observe(table(vec![(web.clone(), row.clone())]), now);
+    assert_eq!(engine.targets().count(), 1, "an orphan is looked after");
+    engine.observe(table(vec![(web.clone(), Standing { released: true, seq: 2, ..row })]), now);
+    (engine, web, now)
+}
+
+fn table(rows: Vec<(TargetKey, Standing)>) -> Event {
+    Event::Table { namespace: "shop".into(), rows }
+}
+
 /// What the leader gave back while the standby listened is not held once more.
 #[test]
 fn what_was_given_back_is_gone() {
-    let mut engine = Engine::standby();
-    let now = floorkeeper_core::Timestamp(1_709_600_400_000);
-    let web = TargetKey::new("shop", "deployments.apps", "web");
-    let row = Standing { policy: "web".into(), epoch: 1, seq: 1, ..Standing::at(6, now) };
-    let table = |rows| Event::Table { namespace: "shop".into(), rows };
-    engine.observe(table(vec![(web.clone(), row.clone())]), now);
-    assert_eq!(engine.targets().count(), 1, "an orphan is looked after");
-    engine.observe(table(vec![(web, Standing { released: true, seq: 2, ..row })]), now);
+    let (mut engine, _, now) = released();
     engine.observe(table(Vec::new()), now);
     engine.lead(2);
     assert_eq!((engine.poll(now), engine.targets().count()), (Vec::new(), 0));
@@ -66,13 +74,7 @@ fn what_was_given_back_is_gone() {
 /// The leader waited for the policy already: the next one finishes what it has begun.
 #[test]
 fn what_was_released_vanishes_when_the_standby_leads() {
-    let mut engine = Engine::standby();
-    let now = floorkeeper_core::Timestamp(1_709_600_400_000);
-    let web = TargetKey::new("shop", "deployments.apps", "web");
-    let row = Standing { policy: "web".into(), epoch: 1, seq: 1, ..Standing::at(6, now) };
-    let table = |rows| Event::Table { namespace: "shop".into(), rows };
-    engine.observe(table(vec![(web.clone(), row.clone())]), now);
-    engine.observe(table(vec![(web.clone(), Standing { released: true, seq: 2, ..row })]), now);
+    let (mut engine, web, now) = released();
     engine.lead(2);
     let writes = engine.poll(now);
     assert!(

@@ -55,12 +55,10 @@ pub(crate) fn over(facts: &Facts<'_>, fall: Onset) -> Option<FallEnd> {
     if facts.unknown.is_none() && facts.is_back {
         return Some(FallEnd::Back);
     }
-    if facts.standing.fall_limit.is_none() {
-        return (facts.now >= ends_at(facts, fall)).then_some(FallEnd::Through);
-    }
-    // Let down at `halfLife` until it asks for no more than the load of now does.
-    let kept = guards::kept(facts);
-    (facts.now >= ends_at(facts, fall) && kept <= whole(facts.window_peak).max(facts.min)).then_some(FallEnd::Through)
+    // What was learned is let down at `halfLife` until it asks for no more than the load of now does.
+    let let_down =
+        || facts.standing.fall_limit.is_none() || guards::kept(facts) <= whole(facts.window_peak).max(facts.min);
+    (facts.now >= ends_at(facts, fall) && let_down()).then_some(FallEnd::Through)
 }
 
 /// The need that would end it.

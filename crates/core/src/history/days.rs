@@ -311,8 +311,8 @@ impl Need {
 const LEAST: f64 = 0.001;
 const PER_OCTAVE: f64 = 1500.0;
 
-const DAY_MS: u64 = 86_400_000;
-const HOUR_MS: u64 = 3_600_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
+pub(super) const HOUR_MS: u64 = 3_600_000;
 const HALF_HOUR_MS: u64 = 1_800_000;
 
 /// Two weeks, so that every hour of the week is there twice; and today.

@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 
+use super::days::DAY_MS;
 use crate::ring::round_up;
 use crate::time::Timestamp;
 
@@ -155,8 +156,6 @@ pub(super) const HOUR: usize = 1;
 const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
-
-const DAY_MS: u64 = 86_400_000;
 
 /// A peak is remembered for its span and at most so much longer.
 const BUCKET_MS: u64 = 600_000;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Notice, Policy, PolicyKey, TargetKey, Write};
+use floorkeeper_core::{Notice, Policy, TargetKey, Write};
 
 use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
-use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
+use crate::world::history::{CAPACITY, fleet, minutes, policy, shops, web, web_target};
 
 /// A guarded workload that depends on another one.
 fn guarded() -> (World, TargetKey) {
@@ -67,19 +67,7 @@ fn a_deleted_policy_gives_back_with_one_write() {
 
 #[test]
 fn a_policy_that_changes_its_source_takes_its_vote_along() {
-    let mut world = World::new();
-    let fleet: Vec<_> = (0..9)
-        .map(|n| {
-            let namespace = format!("shop-{n}");
-            (PolicyKey::new(&namespace, "web"), TargetKey::new(&namespace, "deployments.apps", "web"))
-        })
-        .collect();
-    for (key, target) in &fleet {
-        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(shops(9));
     let falls = |world: &mut World, n: usize| world.truth(&fleet[n].0).load = 0.0;
     falls(&mut world, 0);
     world.tick();

@@ -6,37 +6,17 @@ use floorkeeper_core::{Mode, Notice, Policy, PolicyKey, TargetKey};
 
 use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
-use crate::world::history::{CAPACITY, minutes, policy};
-
-fn named(namespace: &str) -> (PolicyKey, TargetKey) {
-    (PolicyKey::new(namespace, "web"), TargetKey::new(namespace, "deployments.apps", "web"))
-}
+use crate::world::history::{CAPACITY, fleet, minutes, named, policy, shops};
 
 #[test]
 fn nine_namespaces_read_one_source_and_three_of_them_fall() {
-    let mut world = World::new();
-    let fleet: Vec<_> = (0..9).map(|n| named(&format!("shop-{n}"))).collect();
-    for (key, target) in &fleet {
-        let pods = Pods::new("web", 17, Duration::ZERO);
-        world.add_target(target, pods, Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(shops(9));
     world.notices.clear();
     // Six fall a little, as in the evening; three fall to nothing.
     for (n, (key, _)) in fleet.iter().enumerate() {
         world.truth(key).load = if n < 3 { 0.0 } else { 10.0 * CAPACITY };
     }
     world.tick();
-    let brakes = |world: &World| {
-        let told = world.notices.iter().filter_map(|(_, _, notice)| match notice {
-            Notice::BrakeBegan { namespaces, of, .. } => Some(format!("began {namespaces} of {of}")),
-            Notice::BrakeEnded { .. } => Some("ended".to_owned()),
-            _ => None,
-        });
-        told.collect::<Vec<_>>()
-    };
     assert_eq!(brakes(&world), ["began 3 of 9"], "one alert, not nine");
     world.run(minutes(60) - Duration::from_secs(30));
     for (key, target) in &fleet {
@@ -58,14 +38,7 @@ fn nine_namespaces_read_one_source_and_three_of_them_fall() {
 
 /// Nine namespaces, settled at a floor of 17; the last three fall to nothing.
 fn the_last_three_of_nine_fall() -> (World, Vec<(PolicyKey, TargetKey)>) {
-    let mut world = World::new();
-    let fleet: Vec<_> = (0..9).map(|n| named(&format!("shop-{n}"))).collect();
-    for (key, target) in &fleet {
-        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(shops(9));
     world.notices.clear();
     for (key, _) in &fleet[6..] {
         world.truth(key).load = 0.0;
@@ -73,10 +46,11 @@ fn the_last_three_of_nine_fall() -> (World, Vec<(PolicyKey, TargetKey)>) {
     (world, fleet)
 }
 
-fn brakes(world: &World) -> Vec<&'static str> {
+/// What was told of the brake, in its order.
+fn brakes(world: &World) -> Vec<String> {
     let told = world.notices.iter().filter_map(|(_, _, notice)| match notice {
-        Notice::BrakeBegan { .. } => Some("began"),
-        Notice::BrakeEnded { .. } => Some("ended"),
+        Notice::BrakeBegan { namespaces, of, .. } => Some(format!("began {namespaces} of {of}")),
+        Notice::BrakeEnded { .. } => Some("ended".to_owned()),
         _ => None,
     });
     told.collect()
@@ -89,7 +63,7 @@ fn a_brake_ends_in_its_time_whoever_is_looked_at_first() {
         world.truth(key).load = 10.0 * CAPACITY;
     }
     world.run(minutes(90));
-    assert_eq!(brakes(&world), ["began", "ended"], "the same falls trip it once");
+    assert_eq!(brakes(&world), ["began 3 of 9", "ended"], "the same falls trip it once");
     for (key, target) in &fleet[..6] {
         assert_eq!(world.store.floor(target), Some(13), "{key} follows its evening again");
     }
@@ -103,21 +77,14 @@ fn the_end_of_a_brake_is_told_where_the_loads_are_back_since_long() {
         world.truth(key).load = 13.0 * CAPACITY;
     }
     world.run(minutes(50));
-    assert_eq!(brakes(&world), ["began"]);
+    assert_eq!(brakes(&world), ["began 3 of 9"]);
     world.run(minutes(10));
-    assert_eq!(brakes(&world), ["began", "ended"]);
+    assert_eq!(brakes(&world), ["began 3 of 9", "ended"]);
 }
 
 #[test]
 fn a_fall_that_is_counted_already_counts_again_when_fewer_read_the_source() {
-    let mut world = World::new();
-    let fleet: Vec<_> = (0..10).map(|n| named(&format!("shop-{n}"))).collect();
-    for (key, target) in &fleet {
-        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(shops(10));
     for (key, _) in &fleet[..3] {
         world.truth(key).load = 0.0;
     }
@@ -125,7 +92,7 @@ fn a_fall_that_is_counted_already_counts_again_when_fewer_read_the_source() {
     assert_eq!(brakes(&world), [""; 0], "three of ten are no third");
     world.remove_policy(&fleet[9].0);
     world.tick();
-    assert_eq!(brakes(&world), ["began"], "three of nine are");
+    assert_eq!(brakes(&world), ["began 3 of 9"], "three of nine are");
 }
 
 #[test]
@@ -148,14 +115,7 @@ fn who_is_gone_has_no_vote() {
 
 #[test]
 fn two_of_nine_fall_and_nobody_else_is_held() {
-    let mut world = World::new();
-    let fleet: Vec<_> = (0..9).map(|n| named(&format!("shop-{n}"))).collect();
-    for (key, target) in &fleet {
-        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(shops(9));
     for (n, (key, _)) in fleet.iter().enumerate() {
         world.truth(key).load = if n < 2 { 0.0 } else { 10.0 * CAPACITY };
     }
@@ -170,7 +130,7 @@ fn two_of_nine_fall_and_nobody_else_is_held() {
 #[test]
 fn a_rise_that_many_share_is_told_once() {
     let mut world = World::new();
-    let fleet: Vec<_> = (0..12).map(|n| named(&format!("shop-{n}"))).collect();
+    let fleet: Vec<_> = shops(12).map(|namespace| named(&namespace)).collect();
     for (key, target) in &fleet {
         world.add_target(target, Pods::new("web", 4, Duration::ZERO), None);
         let mode = Mode::Autoscale;

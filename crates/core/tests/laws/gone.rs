@@ -278,21 +278,20 @@ fn of_two_that_took_no_floor_over_yet_one_goes_and_the_other_keeps_the_target() 
 #[test]
 fn a_policy_that_comes_back_to_a_released_row_keeps_it() {
     let mut world = guarded();
-    let row = world.store.row(&web_target()).unwrap().clone();
+    let release = |world: &mut World| {
+        let row = world.store.row(&web_target()).unwrap().clone();
+        let row = floorkeeper_core::Standing { released: true, seq: row.seq + 9, ..row };
+        world.store.write(&[(web_target(), row)], &[]).unwrap();
+        world.tell_table(&"shop".into());
+        world.settle();
+    };
     // Released by a leader that saw no policy; then it came back.
-    let row = floorkeeper_core::Standing { released: true, seq: row.seq + 9, ..row };
-    world.store.write(&[(web_target(), row)], &[]).unwrap();
-    world.tell_table(&"shop".into());
-    world.settle();
+    release(&mut world);
     assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
     // The same while its policy is away for a moment: it has ten minutes of its own.
     let spec = world.policy(&web()).clone();
     world.remove_policy(&web());
-    let row = world.store.row(&web_target()).unwrap().clone();
-    let row = floorkeeper_core::Standing { released: true, seq: row.seq + 9, ..row };
-    world.store.write(&[(web_target(), row)], &[]).unwrap();
-    world.tell_table(&"shop".into());
-    world.settle();
+    release(&mut world);
     assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
     world.advance(minutes(5));
     world.add_policy(&web(), spec);

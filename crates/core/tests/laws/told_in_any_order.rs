@@ -6,7 +6,7 @@ use floorkeeper_core::{Doubt, Event, Guard, Mode, Notice, Policy, PolicyKey, Pro
 
 use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
-use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
+use crate::world::history::{CAPACITY, fleet, minutes, policy, shops, web, web_target};
 
 /// A second policy on the same target.
 fn other() -> PolicyKey {
@@ -97,16 +97,7 @@ fn what_nobody_names_any_more_is_forgotten() {
 
 #[test]
 fn each_namespace_has_its_own_table() {
-    let mut world = World::new();
-    let named =
-        |namespace: &str| (PolicyKey::new(namespace, "web"), TargetKey::new(namespace, "deployments.apps", "web"));
-    let fleet = ["a", "b"].map(named);
-    for (key, target) in &fleet {
-        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(["a", "b"]);
     // Somebody of a later epoch has written the second one's row.
     let target = &fleet[1].1;
     let row = Standing { epoch: 7, ..world.store.row(target).unwrap().clone() };
@@ -115,25 +106,13 @@ fn each_namespace_has_its_own_table() {
         world.truth(key).load = 10.0 * CAPACITY;
     }
     world.run(minutes(60));
-    let floors = fleet.each_ref().map(|(key, _)| world.decision(key).floor);
+    let floors: Vec<_> = fleet.iter().map(|(key, _)| world.decision(key).floor).collect();
     assert_eq!(floors, [13, 17], "only the second one may not be lowered");
 }
 
 #[test]
 fn a_vote_is_taken_back_when_its_fall_is_over() {
-    let mut world = World::new();
-    let fleet: Vec<_> = (0..6)
-        .map(|n| {
-            let namespace = format!("shop-{n}");
-            (PolicyKey::new(&namespace, "web"), TargetKey::new(&namespace, "deployments.apps", "web"))
-        })
-        .collect();
-    for (key, target) in &fleet {
-        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
-        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
-        world.truth(key).load = 13.0 * CAPACITY;
-    }
-    world.run(minutes(90));
+    let (mut world, fleet) = fleet(shops(6));
     for (key, _) in &fleet {
         world.truth(key).load = 0.0;
         world.run(minutes(3));

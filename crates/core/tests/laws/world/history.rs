@@ -114,6 +114,29 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
+/// A workload named `web` in each of these namespaces, guarded and settled at a floor of 17.
+pub(crate) fn fleet<T: AsRef<str>>(namespaces: impl IntoIterator<Item = T>) -> (World, Vec<(PolicyKey, TargetKey)>) {
+    let mut world = World::new();
+    let fleet: Vec<_> = namespaces.into_iter().map(|namespace| named(namespace.as_ref())).collect();
+    for (key, target) in &fleet {
+        world.add_target(target, Pods::new("web", 17, Duration::ZERO), Some(Hpa::new(3, 60, Duration::ZERO)));
+        world.add_policy(key, Policy { target: target.clone(), depends_on: Vec::new(), ..policy() });
+        world.truth(key).load = 13.0 * CAPACITY;
+    }
+    world.run(minutes(90));
+    (world, fleet)
+}
+
+/// The workload `web` of a namespace, and its policy.
+pub(crate) fn named(namespace: &str) -> (PolicyKey, TargetKey) {
+    (PolicyKey::new(namespace, "web"), TargetKey::new(namespace, "deployments.apps", "web"))
+}
+
+/// The namespaces of so many shops.
+pub(crate) fn shops(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|n| format!("shop-{n}"))
+}
+
 pub(crate) const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
