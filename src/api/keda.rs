@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use floorkeeper_core::Bounds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::ApiResource;
+use kube::core::{ApiResource, DynamicObject};
 
 /// The kind as the API server serves it.
 #[must_use]
@@ -23,6 +24,20 @@ pub fn scaled_objects() -> ApiResource {
 pub fn is_made_by_keda(metadata: &ObjectMeta) -> bool {
     let owners = metadata.owner_references.iter().flatten();
     owners.into_iter().any(|owner| owner.kind == KIND && owner.api_version.split('/').next() == Some(GROUP))
+}
+
+/// A ScaledObject's minimum and maximum as they stand there, KEDA's defaults filled in.
+#[must_use]
+pub fn bounds(object: &DynamicObject) -> Bounds {
+    let or = |field: &str, absent: u32| count(object, field).unwrap_or(absent);
+    Bounds { min: or("minReplicaCount", MIN_IF_ABSENT), max: or("maxReplicaCount", MAX_IF_ABSENT) }
+}
+
+/// The number in a field of a ScaledObject's spec; `None` where there is none.
+#[must_use]
+pub fn count(object: &DynamicObject, field: &str) -> Option<u32> {
+    let value = object.data.get("spec")?.get(field)?.as_u64()?;
+    Some(u32::try_from(value).unwrap_or(u32::MAX))
 }
 
 /// Whether KEDA is told to scale nothing, and to take its HPA away.
@@ -51,10 +66,10 @@ const PAUSED: &str = "autoscaling.keda.sh/paused";
 const PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
 
 /// `minReplicaCount` of a ScaledObject that does not set it.
-pub const MIN_IF_ABSENT: u32 = 0;
+const MIN_IF_ABSENT: u32 = 0;
 
 /// `maxReplicaCount` of a ScaledObject that does not set it.
-pub const MAX_IF_ABSENT: u32 = 100;
+const MAX_IF_ABSENT: u32 = 100;
 
 const GROUP: &str = "keda.sh";
 

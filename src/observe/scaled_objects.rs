@@ -1,6 +1,6 @@
 //! The scaler of a workload as the engine wants it, from a KEDA `ScaledObject`.
 
-use floorkeeper_core::{Idle, Kept, Scaler, ScalerKind};
+use floorkeeper_core::{Bounds, Idle, Kept, Scaler, ScalerKind};
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use serde_json::Value;
@@ -18,10 +18,7 @@ pub fn scaled_object_scales(object: &DynamicObject) -> Option<(&str, &str, &str)
 /// Builds a scaler. `kept`: what floorkeeper's annotation on it says.
 #[must_use]
 pub fn scaled_object(object: &DynamicObject, kept: Option<Kept>) -> Scaler {
-    let count = |field: &str| {
-        let value = object.data.get("spec")?.get(field)?.as_u64()?;
-        Some(u32::try_from(value).unwrap_or(u32::MAX))
-    };
+    let Bounds { min, max } = keda::bounds(object);
     let meta = &object.metadata;
     let awake = keda::is_on(object.annotations().get(keda::FORCE_ACTIVATION));
     // Kept awake, and not by us: its owner does not want it to idle.
@@ -31,9 +28,9 @@ pub fn scaled_object(object: &DynamicObject, kept: Option<Kept>) -> Scaler {
         name: meta.name.as_deref().unwrap_or_default().into(),
         uid: meta.uid.as_deref().unwrap_or_default().into(),
         version: meta.resource_version.as_deref().unwrap_or_default().into(),
-        min: count("minReplicaCount").unwrap_or(keda::MIN_IF_ABSENT),
-        max: count("maxReplicaCount").unwrap_or(keda::MAX_IF_ABSENT),
-        idle: count("idleReplicaCount").filter(|_| !never_idles).map(|replicas| Idle { replicas, awake }),
+        min,
+        max,
+        idle: keda::count(object, "idleReplicaCount").filter(|_| !never_idles).map(|replicas| Idle { replicas, awake }),
         kept,
         owned: false,
     }
@@ -41,7 +38,6 @@ pub fn scaled_object(object: &DynamicObject, kept: Option<Kept>) -> Scaler {
 
 #[cfg(test)]
 mod tests {
-    use floorkeeper_core::Bounds;
     use serde_json::json;
 
     use super::*;

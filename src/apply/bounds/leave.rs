@@ -29,7 +29,7 @@ pub fn owner_bounds(hpa: &HorizontalPodAutoscaler) -> Option<Bounds> {
 /// The bounds that a ScaledObject has when it is given back, if floorkeeper keeps something there.
 #[must_use]
 pub fn owner_bounds_of_scaled_object(object: &DynamicObject) -> Option<Bounds> {
-    owner_s(object.metadata.annotations.as_ref(), bounds_of_scaled_object(object))
+    owner_s(object.metadata.annotations.as_ref(), keda::bounds(object))
 }
 
 /// Gives one HPA back, against the version that is at hand: `false` where there was nothing to give back.
@@ -55,19 +55,10 @@ pub async fn give_hpa_back(client: &Client, hpa: &HorizontalPodAutoscaler) -> Re
 pub async fn give_scaled_object_back(client: &Client, object: &DynamicObject) -> Result<bool, String> {
     let Some(bounds) = owner_bounds_of_scaled_object(object) else { return Ok(false) };
     let mut write = write(&object.metadata, ScalerKind::ScaledObject, bounds);
-    write.unpins = bounds.max != bounds_of_scaled_object(object).max;
+    write.unpins = bounds.max != keda::bounds(object).max;
     let api = Api::namespaced_with(client.clone(), &write.target.namespace, &keda::scaled_objects());
     let ended = scaled_object::give_back(&api, &write).await;
     ended.map(|()| true).map_err(|trouble| trouble.to_string())
-}
-
-fn bounds_of_scaled_object(object: &DynamicObject) -> Bounds {
-    let count = |field: &str, absent: u32| {
-        let value = object.data["spec"][field].as_u64();
-        value.map_or(absent, |value| u32::try_from(value).unwrap_or(u32::MAX))
-    };
-    let (min, max) = (count("minReplicaCount", keda::MIN_IF_ABSENT), count("maxReplicaCount", keda::MAX_IF_ABSENT));
-    Bounds { min, max }
 }
 
 fn owner_s(annotations: Option<&BTreeMap<String, String>>, stands: Bounds) -> Option<Bounds> {

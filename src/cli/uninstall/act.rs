@@ -50,36 +50,36 @@ async fn stop(cluster: &Cluster, thing: &Thing) -> Result<(), String> {
     }
 }
 
-/// The HPA controller writes status all the time: against the version of this moment, some times.
 async fn give_back(cluster: &Cluster, hpa: &HorizontalPodAutoscaler) -> Result<(), String> {
     let (name, namespace) = (hpa.name_any(), hpa.namespace());
-    let mut told = String::new();
-    for _ in 0..TRIES {
-        let now = cluster.find::<HorizontalPodAutoscaler>(&name, namespace.as_deref()).await;
-        let Some(now) = now.map_err(|trouble| trouble.to_string())? else { return Ok(()) };
-        match apply::give_hpa_back(&cluster.client(), &now).await {
-            Ok(_) => return Ok(()),
-            Err(why) => told = why,
-        }
-    }
-    Err(told)
+    persist(async || match cluster.find::<HorizontalPodAutoscaler>(&name, namespace.as_deref()).await? {
+        Some(now) => Ok(apply::give_hpa_back(&cluster.client(), &now).await),
+        None => Ok(Ok(false)),
+    })
+    .await
 }
 
-/// KEDA writes its status as often.
 async fn give_object_back(cluster: &Cluster, object: &DynamicObject) -> Result<(), String> {
     let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
     let kind = keda::scaled_objects();
     let path = format!("/apis/{}/namespaces/{namespace}/{}", kind.api_version, kind.plural);
+    persist(async || {
+        let request = Request::new(&*path).get(&name, &GetParams::default());
+        match cluster.send(request, &format!("get scaledobjects in namespace {namespace}")).await {
+            Ok(now) => Ok(apply::give_scaled_object_back(&cluster.client(), &now).await),
+            Err(Trouble::NotFound | Trouble::NoSuchKind(_)) => Ok(Ok(false)),
+            Err(trouble) => Err(trouble),
+        }
+    })
+    .await
+}
+
+/// The controllers of scalers write status all the time: against the version of this moment, some times. What keeps the
+/// scaler from being seen is final.
+async fn persist(attempt: impl AsyncFn() -> Result<Result<bool, String>, Trouble>) -> Result<(), String> {
     let mut told = String::new();
     for _ in 0..TRIES {
-        let request = Request::new(&*path).get(&name, &GetParams::default());
-        let now: DynamicObject =
-            match cluster.send(request, &format!("get scaledobjects in namespace {namespace}")).await {
-                Ok(now) => now,
-                Err(Trouble::NotFound | Trouble::NoSuchKind(_)) => return Ok(()),
-                Err(trouble) => return Err(trouble.to_string()),
-            };
-        match apply::give_scaled_object_back(&cluster.client(), &now).await {
+        match attempt().await.map_err(|trouble| trouble.to_string())? {
             Ok(_) => return Ok(()),
             Err(why) => told = why,
         }
