@@ -280,6 +280,15 @@ mod tests {
     }
 
     #[test]
+    fn a_row_may_be_there_once_one_was_sent_or_seen() {
+        let (mut sent, mut seen) = (Delivery::default(), Delivery::default());
+        assert!(!sent.ever_wrote());
+        sent.next_seq();
+        seen.seen(Some(&row(8, 2, 5)));
+        assert!(sent.ever_wrote() && seen.ever_wrote());
+    }
+
+    #[test]
     fn echoes_of_older_rows_say_nothing() {
         let mut delivery = Delivery::default();
         assert!(!delivery.has(1));

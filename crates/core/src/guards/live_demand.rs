@@ -43,5 +43,6 @@ mod tests {
         assert_eq!(live.believe(500.0, 90), 180.0);
         assert_eq!(live.believe(5.0, 180), 5.0);
         assert_eq!(LiveDemand::default().believe(7.0, 0), 2.0, "from nothing it starts at one");
+        assert_eq!(LiveDemand::primed().believe(7.0, 0), 7.0, "nothing was before it that it could be seen beside");
     }
 }

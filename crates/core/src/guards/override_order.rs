@@ -43,6 +43,7 @@ mod tests {
         assert_eq!(name(10).as_deref(), Some("new-pin"));
         assert_eq!(name(50).as_deref(), Some("old-pin"), "an override ends when its time has come");
         assert_eq!(name(100), None);
-        assert_eq!(freeze(&all, Timestamp(99)), Some(Timestamp(100)));
+        assert_eq!([99, 100].map(|now| freeze(&all, Timestamp(now))), [Some(Timestamp(100)), None]);
+        assert_eq!(freeze(&all[1..], Timestamp(9)), None, "there is none among them");
     }
 }

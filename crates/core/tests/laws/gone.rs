@@ -6,7 +6,7 @@ use floorkeeper_core::{Event, Policy, PolicyKey, TargetKey, Write};
 
 use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
-use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
+use crate::world::history::{CAPACITY, fleet, minutes, policy, web, web_target};
 
 const OTHER: &str = "other";
 
@@ -92,6 +92,32 @@ fn the_younger_of_two_is_deleted_and_the_older_keeps_its_floor() {
     assert!((17..=30).contains(&floor), "{floor}");
     assert_eq!(hpa_min(&world), floor, "the younger's end gives nothing back");
     assert!(world.wrote.len() - written < 20, "{} writes: they fight", world.wrote.len() - written);
+}
+
+#[test]
+fn the_owner_follows_a_younger_one_at_once() {
+    let (mut world, fleet) = fleet(["another", "shop"]);
+    let (younger, target) = (PolicyKey::new("shop", OTHER), &fleet[1].1);
+    let created = world.now;
+    world.add_policy(&younger, Policy { created, ..world.policy(&fleet[1].0).clone() });
+    world.truth(&younger).load = 13.0 * CAPACITY;
+    world.run(minutes(2));
+    world.truth(&younger).load = 24.0 * CAPACITY;
+    world.advance(Duration::from_secs(15));
+    world.sample(&younger, None);
+    world.settle();
+    assert_eq!(world.store.floor(target), Some(30), "before the owner's own next tick");
+}
+
+#[test]
+fn a_policy_that_comes_later_knows_the_scaler_that_was_told_before() {
+    let mut world = guarded();
+    let later = PolicyKey::new("shop", OTHER);
+    let created = world.now;
+    let spec = Policy { created, min_replicas: None, max_replicas: None, ..world.policy(&web()).clone() };
+    world.engine.observe(Event::Policy(later.clone(), spec.into()), world.now);
+    world.engine.poll(world.now);
+    assert_eq!((world.decision(&later).min, world.decision(&later).max), (3, 100));
 }
 
 #[test]
@@ -245,8 +271,9 @@ fn an_observer_beside_a_keeper_gives_nothing_back() {
     let observer = PolicyKey::new("shop", OTHER);
     let mode = floorkeeper_core::Mode::Observe;
     world.add_policy(&observer, Policy { mode, ..world.policy(&web()).clone() });
-    world.truth(&observer).load = 13.0 * CAPACITY;
+    world.truth(&observer).load = 24.0 * CAPACITY;
     world.run(minutes(15));
+    assert_eq!(world.decision(&observer).floor, 30);
     assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
     world.remove_policy(&observer);
     world.run(minutes(15));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use floorkeeper_core::{
-    Bounds, Doubt, Event, Guard, Hold, Kept, Mode, Notice, Policy, Problem, Rollout, Signal, Standing, Trust, Unknown,
+    Bid, Bounds, Doubt, Event, Guard, Hold, Kept, Mode, Notice, Policy, Problem, Rollout, Signal, Standing, Trust, Unknown,
 };
 
 use crate::story::Story;
@@ -46,6 +46,23 @@ fn a_dependency_fails_when_many_of_its_pods_do() {
     assert!(world.decision(&web()).doubts.iter().all(settling), "{:?}", world.decision(&web()).doubts);
     world.run(minutes(10));
     assert_eq!(world.decision(&web()).doubts, []);
+}
+
+#[test]
+fn what_runs_at_the_onset_of_trouble_is_held_and_no_more() {
+    let mut world = settled(depends);
+    let runs = |world: &mut World, replicas: u32| {
+        world.hpas.get_mut(&web_target()).unwrap().wish = replicas;
+        world.tick();
+        assert_eq!(world.pods[&web_target()].replicas, replicas);
+    };
+    runs(&mut world, 25);
+    world.pods.get_mut(&writer()).unwrap().broken = 2;
+    world.tick();
+    let held = |world: &World| (world.decision(&web()).floor, world.decision(&web()).guard);
+    assert_eq!(held(&world), (25, Guard::Held));
+    runs(&mut world, 30);
+    assert_eq!(held(&world), (25, Guard::Held), "no ratchet");
 }
 
 #[test]
@@ -234,6 +251,13 @@ fn waiting_work_is_drained_in_time() {
     world.tick_with(|_| Some(Fault::Empty));
     let hold = world.decision(&web()).hold;
     assert!(matches!(hold, None | Some(Hold::Unknown { why: Unknown::Empty, .. })), "{hold:?}");
+}
+
+#[test]
+fn where_nothing_is_needed_only_the_minimum_bids() {
+    let mut story = Story::begin(3, |policy| policy.signals[0].drain_within = Some(minutes(10)));
+    story.minutes(15);
+    assert_eq!(story.world.decision(&web()).bids, [Bid { guard: Guard::StaticMinimum, replicas: 3 }]);
 }
 
 #[test]
