@@ -80,3 +80,41 @@ impl Facts<'_> {
 pub(crate) fn patience(policy: &Policy) -> Duration {
     policy.hold_at_most.max(policy.fall.keep_for).max(policy.fall.hold_for)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Everything is known and nothing is wrong; nothing is learned, and nothing is needed.
+    pub(crate) fn facts<'a>(policy: &'a Policy, standing: &'a Standing) -> Facts<'a> {
+        Facts {
+            now: standing.observed_at,
+            policy,
+            standing,
+            min: 2,
+            max: 100,
+            replicas: standing.replicas,
+            rollout: Rollout::Done,
+            rollout_since: standing.observed_at,
+            unknown: None,
+            level: 0.0,
+            backlog_level: None,
+            window_peak: 0.0,
+            hour_peak: 0.0,
+            zero: false,
+            have: 40,
+            want: 36,
+            full: true,
+            errors: ErrorShare::NotJudged,
+            failing: None,
+            dependency: None,
+            brake: None,
+            undone: None,
+            peer: 0,
+            usual: None,
+            hour_need: None,
+            is_back: false,
+            blind_for: Duration::ZERO,
+        }
+    }
+}

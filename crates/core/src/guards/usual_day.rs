@@ -19,3 +19,27 @@ pub(super) fn bid(facts: &Facts<'_>) -> Option<u32> {
     let asked = kept.unwrap_or(0.0).max(blind.unwrap_or(0.0));
     (asked > 0.0).then(|| whole(asked))
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::facts::tests::facts;
+    use crate::policy::tests::policy;
+    use crate::sample::Unknown;
+    use crate::standing::Standing;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn what_the_hour_needs_stands_in_after_a_window_in_which_nothing_was_known() {
+        let (policy, standing) = (policy(), Standing::at(10, Timestamp(0)));
+        let asked = |unknown, blind_for: u64| {
+            let unknown = Some((Some(0), Unknown::Empty)).filter(|_| unknown);
+            let blind_for = Duration::from_secs(blind_for);
+            bid(&Facts { unknown, blind_for, hour_need: Some(39.5), ..facts(&policy, &standing) })
+        };
+        assert_eq!((asked(true, 599), asked(true, 600)), (None, Some(40)));
+        assert_eq!(asked(false, 600), None, "what is known speaks for itself, though the window has a gap");
+    }
+}

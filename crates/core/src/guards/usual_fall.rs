@@ -34,3 +34,57 @@ pub(super) fn left(facts: &Facts<'_>) -> f64 {
 
 /// After seven halvings less than a hundredth is left: nothing.
 const LAST: f64 = 0.01;
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::facts::tests::facts;
+    use crate::policy::tests::policy;
+    use crate::standing::{Onset, Standing};
+    use crate::time::Timestamp;
+
+    /// What is kept so many minutes after a fall from a hundred, measured by what is learned or not, at an hour that
+    /// usually needs so much. 80 % for eight hours, then half of it after each hour.
+    fn kept(minutes: u64, learned: bool, hour_need: Option<f64>) -> Option<u32> {
+        let since = Timestamp(1_709_600_400_000);
+        let fall = Some(Onset { since, replicas: 100 });
+        let standing = Standing { fall, fall_limit: learned.then_some(50_000), ..Standing::at(100, since) };
+        let now = since.plus(Duration::from_secs(minutes * 60));
+        bid(&Facts { now, hour_need, ..facts(&policy(), &standing) })
+    }
+
+    #[test]
+    fn what_was_needed_before_the_fall_is_kept_where_the_hour_is_not_known() {
+        assert_eq!(kept(60, false, None), Some(80));
+        assert_eq!(kept(60, false, Some(40.0)), Some(80), "the fall was not measured by what is learned");
+        assert_eq!(kept(60, true, None), Some(80));
+        assert_eq!(kept(60, true, Some(40.0)), None, "what the hour needs is kept instead");
+    }
+
+    #[test]
+    fn it_ends_at_keep_for_or_goes_by_half_from_then_on() {
+        assert_eq!([479, 480].map(|minutes| kept(minutes, false, None)), [Some(80), None]);
+        let hours = [8, 9, 10, 14, 15].map(|hours| kept(hours * 60, true, None));
+        assert_eq!(hours, [Some(80), Some(40), Some(20), Some(2), None], "under a hundredth is nothing");
+    }
+
+    #[test]
+    fn falls_that_leave_nothing_ask_for_nothing() {
+        let standing = Standing::at(100, Timestamp(0));
+        let asked = |limit| {
+            let usual = crate::history::Usual {
+                days: 14,
+                limit,
+                recent: 0.0,
+                unusual: false,
+                before: 0.0,
+                hour: None,
+                within_an_hour: None,
+            };
+            bid(&Facts { usual: Some(usual), ..facts(&policy(), &standing) })
+        };
+        assert_eq!((asked(0.0), asked(6.5)), (None, Some(7)));
+    }
+}

@@ -40,7 +40,7 @@ impl Day {
     };
 
     fn counts(&self) -> bool {
-        self.number > 0 && self.minutes >= KNOWN_OF_A_DAY
+        self.minutes >= KNOWN_OF_A_DAY
     }
 }
 
@@ -200,7 +200,7 @@ impl Days {
     /// What an hour (counted since 1970) usually needs: by the same hour of the last weeks and of the last days.
     fn hour_need(&self, hour: u64) -> Option<f64> {
         let (number, place) = (u32::try_from(hour / 24).ok()?, (hour % 24) as usize);
-        let known = |day: &&Day| day.number > 0 && day.number < number && number - day.number < KEPT as u32;
+        let known = |day: &&Day| day.number < number && number - day.number < KEPT as u32;
         let mut clean = [0.0; KEPT];
         let (mut count, mut doubted) = (0, 0);
         for day in self.ring.iter().filter(known) {
@@ -215,7 +215,7 @@ impl Days {
         if count < REPEATED && doubted >= REPEATED {
             // On most days this hour was in doubt: then it is what it usually needs.
             for day in self.ring.iter().filter(known).filter(|day| day.doubtful & 1 << place != 0) {
-                if let (Some(need), true) = (day.hours[place].get(), count < KEPT) {
+                if let Some(need) = day.hours[place].get() {
                     clean[count] = need;
                     count += 1;
                 }
@@ -246,7 +246,7 @@ impl Days {
     fn weeks_ago(&self, weeks: u32, hour: u64) -> Option<f64> {
         let (number, place) = (u32::try_from(hour / 24).ok()?.checked_sub(7 * weeks)?, (hour % 24) as usize);
         let day = &self.ring[number as usize % KEPT];
-        let usable = number > 0 && day.number == number && day.doubtful & 1 << place == 0;
+        let usable = day.number == number && day.doubtful & 1 << place == 0;
         day.hours[place].get().filter(|_| usable)
     }
 }

@@ -134,3 +134,18 @@ const STEP_MS: u64 = 300_000;
 
 /// Fifteen days.
 const STEPS: u64 = 15 * 288;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reaches_back_for_fifteen_days_and_no_further() {
+        let now = Timestamp(1_709_600_400_000);
+        let mut past = Past::before(now);
+        let oldest = now.minus(STEP * 4320);
+        past.tell(0, [(oldest, Some(9.0)), (oldest.plus(STEP), Some(2.0)), (now, Some(3.0))].into_iter());
+        assert_eq!((past.levels.len(), past.levels[0], past.levels[4319]), (4320, 2.0, 3.0));
+        assert_eq!(past.heard.iter().sum::<u32>(), 2);
+    }
+}

@@ -208,6 +208,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_needed_is_rescaled() {
+        let mut peaks = Peaks::new();
+        peaks.record(minute(0), 9.0);
+        peaks.forget(minute(0));
+        peaks.record(minute(10), 3.0);
+        peaks.rescale(2.0);
+        assert_eq!((peaks.of(0), peaks.height(minute(10))), (6.0, 18.0));
+        peaks.record(minute(20), 1.0);
+        assert_eq!(peaks.of(0), 6.0, "what is remembered too");
+    }
+
+    #[test]
     fn what_is_forgotten_was_there() {
         let mut peaks = Peaks::new();
         peaks.record(minute(0), 9.0);

@@ -1,7 +1,8 @@
 //! An example that can be followed by hand: a shop that needs 40 by day, 10 by night and half of it at the week-end.
 
 use super::*;
-use crate::policy::tests::policy;
+use crate::policy::Policy;
+use crate::policy::tests::{policy, signal};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 1440 * MINUTE;
@@ -141,6 +142,80 @@ fn what_can_not_have_been_learned_is_not_taken_over() {
 }
 
 #[test]
+fn what_is_stored_takes_no_newer_days_place_and_none_that_is_known() {
+    let mut learned = past(eventful).learned(Vec::new());
+    learned.days.drain(1..14);
+    learned.days[0].day -= 2;
+    let mut history = History::new();
+    history.days.roll(day(14, 0, 0));
+    history.days.passed(Duration::from_secs(60));
+    history.restore(&learned, 1.0);
+    let restored: Vec<_> = history.learned(Vec::new()).days.iter().map(|day| (day.day, day.minutes)).collect();
+    assert_eq!(restored, [(u32::try_from(TODAY).unwrap(), 1)], "what is older than two weeks is left out");
+}
+
+#[test]
+fn the_past_of_every_signal_is_needed() {
+    let now = day(14, 0, 0);
+    let mut past = Past::before(now);
+    let told = |need: f64, hours: u64| (hours * 12..24 * 12).map(move |step| (day(13, 0, step * 5), Some(need)));
+    past.tell(0, told(4.0, 0));
+    assert!(!past.is_whole(2));
+    past.tell(1, told(10.0, 12));
+    assert!(past.is_whole(2) && !past.is_whole(1));
+    past.tell(0, [(now.plus(Duration::from_secs(300)), Some(99.0))].into_iter());
+    let mut history = History::new();
+    let two = Policy { signals: vec![signal("edge", 10.0), signal("queue", 10.0)], ..policy() };
+    past.teach(&mut history, &two, 2);
+    let learned = &history.learned(Vec::new()).days;
+    let hours = learned.iter().find(|day| u64::from(day.day) == FIRST + 13).unwrap().hours;
+    assert_eq!(hours[11], None, "one of two says nothing");
+    assert!(hours[14].is_some_and(|need| (need - 10.0).abs() < 0.01), "the larger need: {:?}", hours[14]);
+}
+
+/// Whether the hour at 11 of a day was in doubt.
+fn doubted(history: &History, number: u64) -> bool {
+    let learned = history.learned(Vec::new());
+    learned.days.iter().any(|day| u64::from(day.day) == FIRST + number && day.doubtful & 1 << 11 != 0)
+}
+
+#[test]
+fn before_enough_is_learned_the_past_is_looked_at_by_the_hour() {
+    for (left, falls) in [(19.9, true), (20.0, false)] {
+        let outage = day(1, 11, 0)..day(1, 12, 0);
+        let history = past(|at| Some(if outage.contains(&at) { left } else { 40.0 }));
+        assert_eq!(doubted(&history, 1), falls, "from 40 to {left}");
+    }
+}
+
+#[test]
+fn the_past_is_looked_at_with_what_is_stored() {
+    // More than half is left: only who knows that it never falls takes it for an outage.
+    let outage = day(13, 11, 0)..day(13, 12, 0);
+    let load = |at: Timestamp| Some(if outage.contains(&at) { 24.0 } else { 40.0 });
+    let last_days = |history: &mut History| {
+        let mut past = Past::before(day(14, 0, 0));
+        past.tell(0, (0..2 * 288).map(|step| day(12, 0, step * 5)).map(|at| (at, load(at))));
+        let mut taught = history.taught_so_far();
+        past.teach(&mut taught, &policy(), 2);
+        history.take_past(taught);
+    };
+    let stored = past(|at| (at < day(12, 0, 0)).then_some(40.0)).learned(Vec::new());
+    let (mut new, mut restored) = (History::new(), History::new());
+    restored.restore(&stored, 1.0);
+    last_days(&mut new);
+    last_days(&mut restored);
+    assert_eq!((doubted(&new, 13), doubted(&restored, 13)), (false, true));
+}
+
+#[test]
+fn after_a_past_that_ended_low_the_hours_before_are_not_compared_with() {
+    let ended = |low: Timestamp| past(|at| Some(if at < low { 40.0 } else { 4.0 })).other_hours;
+    assert!(ended(day(14, 0, 0)));
+    assert!(!ended(day(13, 0, 0)), "it was kept to its end, and is no fall any more");
+}
+
+#[test]
 fn of_one_day_what_was_known_for_longer_counts() {
     let with = |minutes: u64, need: f64| {
         let mut history = History::new();
@@ -241,6 +316,32 @@ fn a_clock_that_goes_back_by_more_than_an_hour_begins_the_peaks_anew() {
         history.tick(&looks(now.plus(Duration::from_secs(60))));
         assert_eq!(history.usual(now).is_some(), kept, "back by {back} ms");
         assert!(history.hour_need().is_some(), "what is learned stays");
+    }
+}
+
+#[test]
+fn what_needs_no_more_than_the_minimum_is_no_quiet_hour() {
+    for (level, known) in [(2.0, true), (2.1, false)] {
+        let mut history = past(|_| Some(40.0));
+        let at = |minute: u64| day(14, 12, minute);
+        // For so long that the last ten minutes know of nothing else.
+        for minute in 0..20 {
+            history.tick(&Tick { level, recent: level, ..looks(at(minute)) });
+        }
+        assert_eq!(history.usual(at(20)).is_some(), known, "{level} where the minimum is 2");
+    }
+}
+
+#[test]
+fn a_tick_that_knows_nothing_does_not_begin_the_end_anew() {
+    let mut history = past(eventful);
+    let at = |minute: u64| day(14, 12, minute);
+    for minute in 0..11 {
+        let known = minute != 5;
+        // What is known of it in part is a lower bound.
+        let level = if known { 12.0 } else { 0.0 };
+        history.tick(&Tick { level, known, falling: Some(12.0), ..looks(at(minute)) });
+        assert_eq!(history.is_back(at(minute), Duration::from_secs(600)), minute == 10, "{minute}");
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use floorkeeper_core::{
-    Bid, Bounds, Doubt, Event, Guard, Hold, Kept, Mode, Notice, Policy, Problem, Rollout, Signal, Standing, Trust, Unknown,
+    Bid, Bounds, Doubt, Event, Guard, Hold, Kept, Mode, Notice, Policy, Problem, Rollout, Signal, Standing, Trust,
+    Unknown,
 };
 
 use crate::story::Story;

@@ -127,6 +127,35 @@ fn an_hour_that_is_doubtful_on_most_days_is_what_it_usually_needs() {
 }
 
 #[test]
+fn an_hour_without_doubt_counts_once_beside_those_in_doubt() {
+    let mut days = Days::default();
+    for day in 0..5 {
+        days.roll(at(day, 0));
+        days.hour(at(day, 12).0 / HOUR_MS, if day < 3 { 5.0 } else { 20.0 }, day < 3);
+    }
+    days.roll(at(5, 0));
+    days.look(at(5, 12).plus(Duration::from_secs(1800)));
+    assert!(near(days.need(), 5.0), "three of five: {:?}", days.need());
+}
+
+#[test]
+fn an_hour_is_compared_with_the_two_weeks_before_its_own_day() {
+    // Ten or thirty, so that one day more makes another of what most days needed.
+    let tens = |tens: u64| two_weeks(move |day, _| (if (1..=tens).contains(&day) { 10.0 } else { 30.0 }, false));
+    // The hour of today that has passed is today's.
+    let mut today = tens(7);
+    assert!(near(today.need(), 30.0));
+    today.hour(at(14, 11).0 / HOUR_MS, 1.0, false);
+    today.look(at(14, 12));
+    assert!(near(today.need(), 30.0), "{:?}", today.need());
+    // Just before midnight tomorrow's first hour is looked up: two weeks before it are a day later.
+    let mut tomorrow = tens(7);
+    tomorrow.look(at(14, 23).plus(Duration::from_secs(3599)));
+    let need = tomorrow.need().unwrap();
+    assert!((need - 20.0).abs() < 0.1, "on its way from 30 to 10: {need}");
+}
+
+#[test]
 fn a_change_that_lasts_is_no_doubt_any_more() {
     // Since the fifth day's noon all hours are in doubt; so is one long before.
     let since = |day: u64, hour: u64| day > 5 || day == 5 && hour >= 12;
