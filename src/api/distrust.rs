@@ -92,8 +92,8 @@ pub struct ErrorsSpec {
         .message("keepFor counts from the onset of the fall, as holdFor does: write a keepFor that is not shorter than holdFor")
 )]
 pub struct UnusualFallSpec {
-    /// How long the floor stays where it was when the fall began. Default: `1h`, or `keepFor` where that is shorter. From 1s
-    /// to 24h.
+    /// How long the floor stays where it was when the fall began. Anew where the load falls once more within the fall, deeper
+    /// than is usual. Default: `1h`, or `keepFor` where that is shorter. From 1s to 24h.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = limits::HOLD_FOR.rule())]
     pub hold_for: Option<Span>,

@@ -200,7 +200,8 @@ pub struct LearnedStatus {
     /// What this hour of the week usually needs, in replicas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hour_needs: Option<i32>,
-    /// A need below this is an unusual fall now.
+    /// A need below this is an unusual fall. Absent: no limit is known, or the hour is a quiet one (its peak under a tenth of the
+    /// day's), of which nothing is learned: `distrust.unusualFall.untilLearnedPercent` holds then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusual_below: Option<i32>,
     /// What the source has told of the two weeks before floorkeeper came: `Asked` (an answer is awaited), `Known`, `Failing`

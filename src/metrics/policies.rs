@@ -59,7 +59,7 @@ impl Policies {
             contested: decision.contested,
             observed_ms: decision.observed_at.map(|at| at.0),
             learned_days: decision.usual.map(|usual| usual.days),
-            unusual_below: decision.usual.map(|usual| usual.limit),
+            unusual_below: decision.usual.filter(|usual| !usual.quiet).map(|usual| usual.limit),
             zero_in_seconds: decision.zero_in.as_secs_f64(),
         };
         self.lock().insert(policy.clone(), live);

@@ -50,6 +50,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) usual: Option<Usual>,
     /// What this hour of the week usually needs.
     pub(crate) hour_need: Option<f64>,
+    /// What the unusual fall has left: the highest need of the last hour since it began.
+    pub(crate) left_by_fall: f64,
     /// The load has been back for a window where a fall would be usual.
     pub(crate) is_back: bool,
     /// Nothing has been known for so long.

@@ -76,7 +76,9 @@ pub(crate) struct Tick {
 pub struct Usual {
     /// Days that something was learned of.
     pub days: u32,
-    /// A need below this is an unusual fall.
+    /// A quiet hour, which teaches nothing: nothing is known of its falls, and the constant rule holds.
+    pub quiet: bool,
+    /// A need below this is an unusual fall; zero in a quiet hour.
     pub limit: f64,
     /// The highest need of the last minutes: what the floor follows while its falls are usual.
     pub recent: f64,
@@ -175,10 +177,14 @@ impl History {
         }
     }
 
-    /// What the past says of now; `None` until enough is learned, while the last day is not known, and in quiet hours: they
-    /// teach nothing, so nothing is known of their falls, and to be careful there costs little.
+    /// What a decision may go by; `None` in quiet hours too: to be careful there costs little.
     pub(crate) fn usual(&self, now: Timestamp) -> Option<Usual> {
-        if !self.days.enough() || !self.peaks.covers_all() || self.quiet {
+        self.known(now).filter(|usual| !usual.quiet)
+    }
+
+    /// What the past says of now; `None` until enough is learned, and while the last day is not known.
+    pub(crate) fn known(&self, now: Timestamp) -> Option<Usual> {
+        if !self.days.enough() || !self.peaks.covers_all() {
             return None;
         }
         let mut limit = 0.0_f64;
@@ -188,9 +194,13 @@ impl History {
             limit = limit.max(least);
             unusual |= self.left(span) < least;
         }
+        if self.quiet {
+            (limit, unusual) = (0.0, false);
+        }
         let hour = self.days.need();
         Some(Usual {
             days: self.days.count(),
+            quiet: self.quiet,
             limit,
             recent: self.followed.peak(now),
             unusual,
@@ -291,6 +301,13 @@ impl History {
             self.other_hours = true;
         }
     }
+}
+
+/// Within an unusual fall the load falls again, from what the fall had left of it within the last hour, and deeper than is
+/// usual; `untaught` is what is usual until that is learned.
+pub(crate) fn falls_again(left: f64, recent: f64, min: u32, usual: Option<Usual>, untaught: f64) -> bool {
+    let share = usual.and_then(|usual| usual.within_an_hour).unwrap_or(untaught);
+    whole(left) > min.max(1) && recent < left * share
 }
 
 /// The mean need of the hour that passes.

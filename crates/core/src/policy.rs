@@ -131,6 +131,13 @@ pub struct UnusualFall {
     pub until_learned_percent: u32,
 }
 
+impl UnusualFall {
+    /// What is usually left of the last hour's peak, until this workload's own falls are learned.
+    pub(crate) fn untaught(&self) -> f64 {
+        f64::from(self.until_learned_percent) / 100.0
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -44,7 +44,13 @@ impl<const N: usize> Ring<N> {
         if self.reaches_all(now) {
             return self.peaks.iter().fold(0.0_f32, |peak, &value| if value > peak { value } else { peak }).into();
         }
-        self.remembered(now).fold(0.0_f32, |peak, slot| peak.max(self.peaks[slot])).into()
+        self.remembered(now).fold(0.0_f32, |peak, bucket| peak.max(self.peaks[Self::place(bucket)])).into()
+    }
+
+    /// The highest of the values that came after `since`: what is in its own bucket is none of them.
+    pub(crate) fn peak_after(&self, since: Timestamp, now: Timestamp) -> f64 {
+        let later = self.remembered(now).take_while(|&bucket| bucket > since.0 / self.width);
+        later.fold(0.0_f32, |peak, bucket| peak.max(self.peaks[Self::place(bucket)])).into()
     }
 
     /// Ticks that are still remembered at `now`, and the span that they are remembered over.
@@ -53,7 +59,7 @@ impl<const N: usize> Ring<N> {
         let count = if self.reaches_all(now) {
             self.counts.iter().map(|&count| u32::from(count)).sum()
         } else {
-            self.remembered(now).map(|slot| u32::from(self.counts[slot])).sum()
+            self.remembered(now).map(|bucket| u32::from(self.counts[Self::place(bucket)])).sum()
         };
         (count, Duration::from_millis(span))
     }
@@ -63,17 +69,21 @@ impl<const N: usize> Ring<N> {
         now.0 / self.width <= self.newest
     }
 
-    /// Slots of the buckets that `now` still reaches.
-    fn remembered(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+    /// Numbers of the buckets that `now` still reaches, the newest first.
+    fn remembered(&self, now: Timestamp) -> impl Iterator<Item = u64> {
         let newest = self.newest;
         let passed = (now.0 / self.width).saturating_sub(newest).min(N as u64);
-        (0..N as u64 - passed).filter_map(move |age| Some((newest.checked_sub(age)? % N as u64) as usize))
+        (0..N as u64 - passed).filter_map(move |age| newest.checked_sub(age))
     }
 
     fn slot(&mut self, at: Timestamp) -> Option<usize> {
         self.advance(at);
         let bucket = at.0 / self.width;
-        (self.newest - bucket < N as u64).then_some((bucket % N as u64) as usize)
+        (self.newest - bucket < N as u64).then_some(Self::place(bucket))
+    }
+
+    fn place(bucket: u64) -> usize {
+        (bucket % N as u64) as usize
     }
 
     /// Forgets what has passed out of reach. A clock that goes back forgets nothing.
@@ -84,7 +94,7 @@ impl<const N: usize> Ring<N> {
         }
         let passed = (bucket - self.newest).min(N as u64);
         for step in 1..=passed {
-            let slot = ((bucket - passed + step) % N as u64) as usize;
+            let slot = Self::place(bucket - passed + step);
             self.peaks[slot] = 0.0;
             self.counts[slot] = 0;
         }
@@ -152,5 +162,16 @@ mod tests {
         let value = 16_777_217.0;
         ring.record(minute(1), value);
         assert!(ring.peak(minute(1)) >= value);
+    }
+
+    #[test]
+    fn what_came_after_a_moment_is_looked_at_alone() {
+        let mut ring = Ring::<11>::new(Duration::from_secs(600));
+        for (n, value) in [(3, 9.0), (4, 8.0), (5, 2.0), (6, 3.0), (7, 1.0)] {
+            ring.record(minute(n), value);
+        }
+        let after = |since| ring.peak_after(minute(since), minute(7));
+        assert_eq!([2, 3, 4, 5, 6, 7].map(after), [9.0, 8.0, 3.0, 3.0, 1.0, 0.0]);
+        assert_eq!((ring.peak_after(minute(2), minute(16)), ring.peak_after(minute(2), minute(17))), (3.0, 1.0));
     }
 }

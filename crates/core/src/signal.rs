@@ -176,6 +176,11 @@ impl SignalState {
         self.hour.peak(now)
     }
 
+    /// The highest need of the last hour that came after `since`.
+    pub(crate) fn hour_peak_after(&self, since: Timestamp, now: Timestamp) -> f64 {
+        self.hour.peak_after(since, now)
+    }
+
     /// What was needed before now is not compared with any more.
     pub(crate) fn forget_hour(&mut self) {
         self.hour = Ring::new(FALL_MEMORY);

@@ -203,9 +203,23 @@ const BREAKAGES: &[Breakage] = &[
     Breakage {
         law: "learning: nothing learned passes for something",
         file: "history.rs",
-        from: "if !self.days.enough() || !self.peaks.covers_all() || self.quiet {",
-        to: "if self.days.enough() || self.quiet {",
+        from: "if !self.days.enough() || !self.peaks.covers_all() {",
+        to: "if self.days.enough() {",
         noticed_by: "learned::without_history_the_constant_rule_holds",
+    },
+    Breakage {
+        law: "learning: a quiet hour is no proof of anything",
+        file: "history.rs",
+        from: ".filter(|usual| !usual.quiet)",
+        to: "",
+        noticed_by: "learned::in_a_quiet_hour_nothing_learned_lets_go",
+    },
+    Breakage {
+        law: "learning: a fall within a fall is no news",
+        file: "workload/decide.rs",
+        from: "fall.since = now;",
+        to: "let _ = fall;",
+        noticed_by: "learned::a_fall_within_a_fall_is_held_like_any_other",
     },
 ];
 

@@ -316,6 +316,7 @@ fn bids_and_doubts_are_told_and_are_no_news_by_themselves() {
 fn what_was_learned_is_told_and_its_moving_numbers_are_no_news() {
     let usual = floorkeeper_core::Usual {
         days: 13,
+        quiet: false,
         limit: 3.2,
         recent: 6.0,
         unusual: false,
@@ -331,6 +332,11 @@ fn what_was_learned_is_told_and_its_moving_numbers_are_no_news() {
     let usual = floorkeeper_core::Usual { days: 14, limit: 5.0, hour: Some(9.0), ..usual };
     let later = Decision { usual: Some(usual), ..calm() };
     assert_eq!(status(&policy("Guard"), Some(&before), &told(&later, NOW)), None);
+    let usual = floorkeeper_core::Usual { quiet: true, limit: 0.0, ..usual };
+    let at_night = Decision { usual: Some(usual), ..calm() };
+    assert_eq!(status(&policy("Guard"), Some(&before), &told(&at_night, NOW)), None, "a night is no news");
+    let learned = first(&at_night).learned.unwrap();
+    assert_eq!((learned.days, learned.unusual_below), (Some(14), None));
     assert!(status(&policy("Guard"), Some(&before), &told(&calm(), NOW)).is_some(), "nothing is known any more");
     let failing = Learning { past: BackFill::Failing("edge".into(), Failure::Timeout), note: None };
     let told = Told { learning: &failing, ..told(&decision, NOW) };

@@ -7,6 +7,7 @@
 use crate::decision::Doubt;
 use crate::facts::Facts;
 use crate::guards;
+use crate::history::falls_again;
 use crate::signal::whole;
 use crate::standing::Onset;
 use crate::time::Timestamp;
@@ -36,8 +37,16 @@ pub(crate) fn began(facts: &Facts<'_>) -> Option<(Onset, Option<u32>)> {
     let before = whole(facts.hour_peak);
     // A service so small that its peak needs no more than the minimum loses nothing by a fall.
     let matters = before > facts.min.max(1);
-    let unusual = facts.level < facts.hour_peak * share(facts);
+    let unusual = facts.level < facts.hour_peak * facts.policy.fall.untaught();
     (matters && unusual).then(|| (onset(before), None))
+}
+
+/// Within the fall the load falls again, from what the fall had left of it, and deeper than is usual within an hour: what
+/// was true of the first fall need not be true of this one.
+pub(crate) fn deepens(facts: &Facts<'_>) -> bool {
+    let untaught = facts.policy.fall.untaught();
+    let again = falls_again(facts.left_by_fall, facts.window_peak, facts.min, facts.usual, untaught);
+    again && facts.unknown.is_none() && !facts.exhausted()
 }
 
 /// How a fall ends.
@@ -65,15 +74,11 @@ pub(crate) fn over(facts: &Facts<'_>, fall: Onset) -> Option<FallEnd> {
 pub(crate) fn limit(facts: &Facts<'_>, fall: Onset) -> f64 {
     match facts.standing.fall_limit {
         Some(limit) => f64::from(limit) / 1000.0,
-        None => f64::from(fall.replicas) * share(facts),
+        None => f64::from(fall.replicas) * facts.policy.fall.untaught(),
     }
 }
 
 /// When it is kept no more.
 pub(crate) fn ends_at(facts: &Facts<'_>, fall: Onset) -> Timestamp {
     fall.since.plus(facts.policy.fall.keep_for.max(facts.policy.fall.hold_for))
-}
-
-fn share(facts: &Facts<'_>) -> f64 {
-    f64::from(facts.policy.fall.until_learned_percent) / 100.0
 }

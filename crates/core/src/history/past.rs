@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{History, Tick, peaks};
+use super::days::HOUR_MS;
+use super::{History, Tick, falls_again, peaks};
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
@@ -48,7 +49,7 @@ impl Past {
     pub(crate) fn teach(&self, history: &mut History, policy: &Policy, min: u32) {
         let signals = all(policy.signals.len());
         let reach = usize::try_from(policy.window.as_millis() as u64 / STEP_MS).unwrap_or(0).min(self.levels.len());
-        let share = f64::from(policy.fall.until_learned_percent) / 100.0;
+        let share = policy.fall.untaught();
         let mut fall: Option<Fall> = None;
         for step in reach..self.levels.len() {
             let now = Timestamp((self.first + step as u64) * STEP_MS);
@@ -77,6 +78,14 @@ impl Past {
                     }
                     if through || history.is_back(now, policy.window) {
                         fall = None;
+                    } else if falls_again(
+                        self.left_by_fall(step, fall_now),
+                        tick.recent,
+                        min,
+                        history.usual(now),
+                        share,
+                    ) {
+                        fall = Some(Fall { since: now, ..fall_now });
                     }
                 }
                 None => {
@@ -93,6 +102,13 @@ impl Past {
                 }
             }
         }
+    }
+
+    /// The highest need of the last hour since the fall began.
+    fn left_by_fall(&self, step: usize, fall: Fall) -> f64 {
+        let began = (fall.since.0 / STEP_MS).saturating_sub(self.first);
+        let after = usize::try_from(began + 1).unwrap_or(step).max(step.saturating_sub(HOUR_STEPS)).min(step);
+        self.levels[after..=step].iter().fold(0.0, |peak: f32, &level| peak.max(level)).into()
     }
 }
 
@@ -134,6 +150,9 @@ const STEP_MS: u64 = 300_000;
 
 /// Fifteen days.
 const STEPS: u64 = 15 * 288;
+
+/// Steps of an hour.
+const HOUR_STEPS: usize = (HOUR_MS / STEP_MS) as usize;
 
 #[cfg(test)]
 mod tests {

@@ -75,7 +75,7 @@ fn now_line(history: &History, at: Timestamp) -> String {
     history.usual(at).map_or_else(
         || format!("{clock} not enough; usually {need}, blind {blind}{back}"),
         |usual| {
-            let Usual { days, limit, recent, unusual, before, hour, within_an_hour } = usual;
+            let Usual { days, quiet: _, limit, recent, unusual, before, hour, within_an_hour } = usual;
             let mark = if unusual { " unusual" } else { "" };
             assert_eq!(hour, history.hour_need());
             format!(

@@ -53,7 +53,16 @@ fn unknown(why: Unknown) -> SignalView {
 }
 
 fn usual(days: u32, limit: f64) -> Option<Usual> {
-    Some(Usual { days, limit, recent: 9.0, unusual: false, before: 9.0, hour: None, within_an_hour: None })
+    Some(Usual {
+        days,
+        quiet: false,
+        limit,
+        recent: 9.0,
+        unusual: false,
+        before: 9.0,
+        hour: None,
+        within_an_hour: None,
+    })
 }
 
 type Change = fn(&mut Decision);

@@ -50,7 +50,7 @@ impl Workload {
                 problem: self.problem(),
                 target: self.seen(),
                 contested: self.delivery.contested(now),
-                usual: self.history.usual(now),
+                usual: self.history.known(now),
                 stored: self.delivery.has(self.floor_replicas()),
             },
         );

@@ -33,11 +33,11 @@ impl Workload {
         }
         let lesson = self.lesson(now);
         self.history.tick(&lesson);
-        let (began, over, zero, known) = {
+        let (began, deepens, over, zero, known) = {
             let facts = self.facts(now);
             let began = doubts::fall_began(&facts);
             let over = self.standing.fall.and_then(|fall| doubts::fall_over(&facts, fall));
-            (began, over, facts.zero, facts.unknown.is_none())
+            (began, doubts::fall_deepens(&facts), over, facts.zero, facts.unknown.is_none())
         };
         match (over, began) {
             (Some(end), _) => {
@@ -51,6 +51,10 @@ impl Workload {
                 (self.standing.fall, self.standing.fall_limit) = (Some(onset), limit);
             }
             (None, None) => {}
+        }
+        if let (Some(fall), true) = (&mut self.standing.fall, deepens) {
+            // Held and kept anew, from what was needed before the first.
+            fall.since = now;
         }
         match (zero, known) {
             (true, _) => {

@@ -21,7 +21,7 @@ impl Workload {
         let policy = &self.policy;
         let mut unknown = self.signals.is_empty().then_some((None, Unknown::NeverSeen));
         let (mut level, mut backlog_level) = (0.0_f64, None::<f64>);
-        let (mut window_peak, mut hour_peak) = (0.0_f64, 0.0_f64);
+        let (mut window_peak, mut hour_peak, mut left_by_fall) = (0.0_f64, 0.0_f64, 0.0_f64);
         let (mut full, mut have, mut want) = (true, 0, 0);
         let mut zero = !self.signals.is_empty();
         for (place, (state, signal)) in self.signals.iter().zip(&policy.signals).enumerate() {
@@ -38,6 +38,9 @@ impl Workload {
             zero &= why.is_none() && reading.at_least() == 0.0;
             window_peak = window_peak.max(state.window_peak(now));
             hour_peak = hour_peak.max(state.hour_peak(now));
+            if let Some(fall) = self.standing.fall {
+                left_by_fall = left_by_fall.max(state.hour_peak_after(fall.since, now));
+            }
             let fullness = state.fullness(policy, now);
             if full {
                 (full, have, want) = (fullness.full, fullness.have, fullness.want);
@@ -70,6 +73,7 @@ impl Workload {
             peer: self.peer,
             usual: self.history.usual(now),
             hour_need: self.history.hour_need(),
+            left_by_fall,
             is_back: self.history.is_back(now, policy.window),
             blind_for: self.history.blind_for(now),
         }

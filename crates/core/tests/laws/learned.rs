@@ -6,6 +6,7 @@ use std::time::Duration;
 use floorkeeper_core::{Doubt, Engine, Event, Hold, Learned, LearnedDay, Mode, Policy, Timestamp, Usual};
 use proptest::prelude::*;
 
+use crate::story::Story;
 use crate::world::World;
 use crate::world::cluster::Pods;
 use crate::world::history::{CAPACITY, Tick, cases, minutes, policy, ripe_histories, setups, web, web_target};
@@ -333,7 +334,8 @@ fn in_a_quiet_hour_nothing_learned_lets_go() {
     let load = |at: Timestamp| if (2..4).contains(&(at.0 % DAY / 3_600_000)) { 150.0 } else { 12.0 };
     let mut world = told(&policy(), |at| Some(load(at)));
     world.run(minutes(90));
-    assert_eq!((world.decision(&web()).floor, world.decision(&web()).usual), (15, None));
+    let usual = world.decision(&web()).usual.unwrap();
+    assert_eq!((world.decision(&web()).floor, usual.quiet, usual.limit), (15, true, 0.0));
     world.truth(&web()).load = 0.0;
     world.run(minutes(50));
     assert_eq!(world.decision(&web()).floor, 15);
@@ -404,4 +406,40 @@ fn without_history_the_constant_rule_holds() {
     world.run(minutes(1));
     // 8 of 17: under half. 51 % would be none.
     assert!(matches!(world.decision(&web()).doubts[..], [Doubt::UnusualFall { before: 17, .. }]));
+}
+
+/// Half as much at night. Today it falls at noon already, to a little more than other nights need; in the evening, when the
+/// hold of that fall is over long since, the signal reads zero.
+#[test]
+fn a_fall_within_a_fall_is_held_like_any_other() {
+    let load = |at: Timestamp| if (6..18).contains(&(at.0 % DAY / 3_600_000)) { 20.0 } else { 8.0 };
+    let mut world = told(&policy(), |at| Some(load(at)));
+    world.run(minutes(15));
+    world.truth(&web()).load = 10.0 * CAPACITY;
+    world.run(minutes(7 * 60));
+    let fell = |world: &World| {
+        let falls = world.decision(&web()).doubts.iter().find_map(|doubt| match doubt {
+            Doubt::UnusualFall { since, .. } => Some(*since),
+            _ => None,
+        });
+        (world.decision(&web()).floor, falls.map(|since| world.now.since(since).as_secs() / 60))
+    };
+    assert!(matches!(fell(&world), (13, Some(409..=420))), "{:?}", fell(&world));
+    world.truth(&web()).load = 0.0;
+    world.run(minutes(65));
+    assert!(matches!(fell(&world), (13, Some(50..=60))), "{:?}", fell(&world));
+    world.run(minutes(120));
+    assert!((8..=9).contains(&fell(&world).0), "then what the hour usually needs is kept: {:?}", fell(&world));
+    assert!(fell(&world).1.is_some_and(|minutes| minutes > 170), "told once: {:?}", fell(&world));
+}
+
+/// The same before anything is learned: what is kept of a fall is kept eight hours from the last, not from the first.
+#[test]
+fn a_fall_within_a_fall_is_kept_like_any_other() {
+    let mut story = Story::settled(|_| ());
+    story.load(6.0).minutes(7 * 60 + 30).load(0.0).minutes(8 * 60 - 5);
+    let decision = story.world.decision(&web());
+    assert_eq!((decision.floor, decision.need), (14, Some(0)));
+    story.minutes(4 * 60);
+    assert!(story.world.decision(&web()).floor < 14);
 }
