@@ -115,6 +115,7 @@ pub(crate) mod tests {
             peer: 0,
             usual: None,
             hour_need: None,
+            left_by_fall: 0.0,
             is_back: false,
             blind_for: Duration::ZERO,
         }

@@ -76,6 +76,7 @@ mod tests {
         let asked = |limit| {
             let usual = crate::history::Usual {
                 days: 14,
+                quiet: false,
                 limit,
                 recent: 0.0,
                 unusual: false,
