@@ -303,10 +303,10 @@ impl History {
     }
 }
 
-/// Within an unusual fall the load falls again, from what the fall had left of it within the last hour, and deeper than is
-/// usual; `untaught` is what is usual until that is learned.
+/// Within an unusual fall the load falls again, from what the fall had left of it within the last hour: to less than is
+/// usual, or than counts as usual where nothing is learned (`untaught`). What is usual of ordinary days proves little there.
 pub(crate) fn falls_again(left: f64, recent: f64, min: u32, usual: Option<Usual>, untaught: f64) -> bool {
-    let share = usual.and_then(|usual| usual.within_an_hour).unwrap_or(untaught);
+    let share = usual.and_then(|usual| usual.within_an_hour).map_or(untaught, |usual| usual.max(untaught));
     whole(left) > min.max(1) && recent < left * share
 }
 

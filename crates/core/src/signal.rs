@@ -107,7 +107,7 @@ impl SignalState {
         policy: &Policy,
         stands: u32,
         now: Timestamp,
-    ) {
+    ) -> LiveDemand {
         let gap = policy.resolution.saturating_mul(2);
         // What is told of this very moment counts too, until a live tick does.
         let first_live = self.known_since.unwrap_or_else(|| now.plus(Duration::from_millis(1)));
@@ -138,6 +138,7 @@ impl SignalState {
             self.known_since = Some(first);
             self.known_last = self.known_last.max(last);
         }
+        live
     }
 
     /// The reading now: one that nothing renewed within `maxAge` is no information any more.

@@ -217,8 +217,8 @@ const BREAKAGES: &[Breakage] = &[
     Breakage {
         law: "learning: a fall within a fall is no news",
         file: "workload/decide.rs",
-        from: "fall.since = now;",
-        to: "let _ = fall;",
+        from: "*fall = Onset { replicas: fall.replicas.max(onset.replicas), ..onset };",
+        to: "let _ = (fall, onset);",
         noticed_by: "learned::a_fall_within_a_fall_is_held_like_any_other",
     },
 ];

@@ -43,10 +43,11 @@ pub(crate) fn began(facts: &Facts<'_>) -> Option<(Onset, Option<u32>)> {
 
 /// Within the fall the load falls again, from what the fall had left of it, and deeper than is usual within an hour: what
 /// was true of the first fall need not be true of this one.
-pub(crate) fn deepens(facts: &Facts<'_>) -> bool {
+pub(crate) fn again(facts: &Facts<'_>) -> Option<Onset> {
     let untaught = facts.policy.fall.untaught();
     let again = falls_again(facts.left_by_fall, facts.window_peak, facts.min, facts.usual, untaught);
-    again && facts.unknown.is_none() && !facts.exhausted()
+    let begins = again && facts.unknown.is_none() && !facts.exhausted();
+    begins.then(|| Onset { since: facts.now, replicas: whole(facts.left_by_fall) })
 }
 
 /// How a fall ends.

@@ -16,7 +16,7 @@ use crate::facts::Facts;
 
 pub(crate) use errors::doubt as errors;
 pub(crate) use fall::{
-    FallEnd, began as fall_began, deepens as fall_deepens, ends_at as fall_ends_at, holds as fall_holds,
+    FallEnd, again as fall_again, began as fall_began, ends_at as fall_ends_at, holds as fall_holds,
     limit as fall_limit, over as fall_over,
 };
 

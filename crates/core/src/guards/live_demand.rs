@@ -20,6 +20,13 @@ impl LiveDemand {
         Self { last: f64::INFINITY }
     }
 
+    /// What was seen by another before: seen again it was seen twice.
+    pub(crate) fn told(&mut self, before: Self) {
+        if before.last.is_finite() {
+            self.last = self.last.max(before.last);
+        }
+    }
+
     /// The need of this tick, as far as it is believed; `held` is what stands now (floor or replicas, the larger).
     pub(crate) fn believe(&mut self, raw: f64, held: u32) -> f64 {
         let at_once = f64::from(held.max(1)) * 2.0;

@@ -33,11 +33,11 @@ impl Workload {
         }
         let lesson = self.lesson(now);
         self.history.tick(&lesson);
-        let (began, deepens, over, zero, known) = {
+        let (began, again, over, zero, known) = {
             let facts = self.facts(now);
             let began = doubts::fall_began(&facts);
             let over = self.standing.fall.and_then(|fall| doubts::fall_over(&facts, fall));
-            (began, doubts::fall_deepens(&facts), over, facts.zero, facts.unknown.is_none())
+            (began, doubts::fall_again(&facts), over, facts.zero, facts.unknown.is_none())
         };
         match (over, began) {
             (Some(end), _) => {
@@ -52,9 +52,9 @@ impl Workload {
             }
             (None, None) => {}
         }
-        if let (Some(fall), true) = (&mut self.standing.fall, deepens) {
-            // Held and kept anew, from what was needed before the first.
-            fall.since = now;
+        if let (Some(fall), Some(onset)) = (&mut self.standing.fall, again) {
+            // Held and kept anew, from what was needed before the first, or between the two where that was more.
+            *fall = Onset { replicas: fall.replicas.max(onset.replicas), ..onset };
         }
         match (zero, known) {
             (true, _) => {
