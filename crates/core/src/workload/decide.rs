@@ -310,7 +310,7 @@ impl Workload {
 
     /// The run-down is through when its level is none, or when another guard asks for as much.
     pub(super) fn forget_run_down(&mut self, bids: &[Bid], now: Timestamp) {
-        if self.standing.run_down.is_none() || self.in_force.is_some() {
+        if self.standing.run_down.is_none() {
             return;
         }
         let others = bids.iter().filter(|bid| bid.guard != Guard::SpecChanged).map(|bid| bid.replicas).max();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use floorkeeper_core::{Event, Policy, PolicyKey, TargetKey, Write};
 
-use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
 use crate::world::history::{CAPACITY, fleet, minutes, policy, web, web_target};
+use crate::world::{Api, World};
 
 const OTHER: &str = "other";
 
@@ -213,6 +213,56 @@ fn in_whatever_order_they_are_told_a_restart_takes_the_floor_over_as_it_was() {
         let row = world.store.row(&web_target()).unwrap();
         assert_eq!((row.replicas, row.run_down), (17, None), "order {order}");
         assert_eq!(world.decision(&web()).floor, 17, "order {order}");
+    }
+}
+
+#[test]
+fn the_younger_comes_down_from_the_older_ones_floor_in_steps() {
+    let mut world = guarded();
+    world.truth(&web()).load = 8.0 * CAPACITY;
+    world.run(minutes(120));
+    let younger = PolicyKey::new("shop", OTHER);
+    let created = world.now;
+    world.add_policy(&younger, Policy { created, ..world.policy(&web()).clone() });
+    world.truth(&younger).load = 8.0 * CAPACITY;
+    world.run(minutes(15));
+    // What only the older one reads needs more for a while.
+    world.truth(&web()).load = 13.0 * CAPACITY;
+    world.run(minutes(5));
+    assert_eq!((world.decision(&web()).floor, world.decision(&younger).floor), (17, 10));
+    world.remove_policy(&web());
+    assert_eq!((world.decision(&younger).floor, world.store.floor(&web_target())), (17, Some(17)));
+    world.run(minutes(10));
+    let floor = world.store.floor(&web_target()).unwrap();
+    assert!((14..17).contains(&floor), "{floor}");
+}
+
+#[test]
+fn who_stands_as_high_already_inherits_nothing() {
+    let mut world = guarded();
+    let younger = PolicyKey::new("shop", OTHER);
+    let created = world.now;
+    world.add_policy(&younger, Policy { created, ..world.policy(&web()).clone() });
+    world.truth(&younger).load = 13.0 * CAPACITY;
+    world.run(minutes(120));
+    world.remove_policy(&younger);
+    let row = world.store.row(&web_target()).unwrap();
+    assert_eq!((row.replicas, row.run_down), (17, None));
+}
+
+#[test]
+fn a_floor_is_given_back_in_its_time_and_tried_again_where_nobody_answers() {
+    for api in [Api::Up, Api::Failing] {
+        let mut world = guarded();
+        // Ten minutes are no whole number of its own ticks.
+        world.edit_policy(&web(), |policy| policy.resolution = Duration::from_secs(7));
+        world.remove_policy(&web());
+        world.api = api;
+        world.wait(minutes(10));
+        assert_eq!(world.store.row(&web_target()).is_none(), api == Api::Up);
+        world.api = Api::Up;
+        world.wait(Duration::from_secs(20));
+        assert_eq!(world.store.row(&web_target()), None);
     }
 }
 

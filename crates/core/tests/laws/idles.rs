@@ -1,7 +1,7 @@
 //! A scaler that goes below its own minimum when its triggers are quiet (KEDA's `idleReplicaCount`): the minimum alone is no
 //! floor there.
 
-use floorkeeper_core::{Bounds, Idle, Kept, Notice, ScalerKind};
+use floorkeeper_core::{Bounds, Idle, Kept, Notice, ScalerBounds, ScalerKind, Write};
 
 use crate::story::Story;
 use crate::world::World;
@@ -85,6 +85,24 @@ fn it_may_not_sleep_before_a_floor_that_low_is_stored() {
         assert!(!slept || stored == 0, "it may sleep, and {stored} is the stored floor");
         assert!(world.now < end);
     }
+    assert!(last_bounds(&world).lowers, "it is a lowering though the minimum stays");
+}
+
+#[test]
+fn to_raise_one_that_is_kept_awake_lowers_nothing() {
+    let mut world = settled();
+    world.truth(&web()).load = 20.0 * CAPACITY;
+    world.tick();
+    assert_eq!((object(&mut world).min, last_bounds(&world).lowers), (25, false));
+}
+
+/// The last write of its bounds.
+fn last_bounds(world: &World) -> &ScalerBounds {
+    let bounds = world.wrote.iter().rev().find_map(|(_, write, _)| match write {
+        Write::Bounds(bounds) => Some(bounds),
+        Write::Floors { .. } | Write::Replicas(_) => None,
+    });
+    bounds.unwrap()
 }
 
 #[test]

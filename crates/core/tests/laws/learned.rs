@@ -48,7 +48,7 @@ fn days() -> impl Strategy<Value = Days> {
 }
 
 /// An engine that was told two weeks of the past that end at noon.
-fn told(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> World {
+pub(crate) fn told(policy: &Policy, load: impl Fn(Timestamp) -> Option<f64>) -> World {
     let mut world = World::new();
     world.now = NOON;
     world.add_target(&web_target(), Pods::new("web", 40, Duration::ZERO), None);

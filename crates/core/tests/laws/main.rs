@@ -13,6 +13,7 @@ mod fleets;
 mod gone;
 mod idles;
 mod learned;
+mod lessons;
 mod no_information;
 mod one_bad_sample;
 mod reasons;

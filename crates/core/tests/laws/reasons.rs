@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use floorkeeper_core::{
     Bid, Bounds, Doubt, Event, Guard, Hold, Kept, Mode, Notice, Policy, Problem, Rollout, Signal, Standing, Trust,
-    Unknown,
+    Unknown, Verdict,
 };
 
 use crate::story::Story;
@@ -171,6 +171,8 @@ fn what_is_wrong_with_the_surroundings() {
     assert_eq!(problem(Mode::Observe, hpa(), same), (None, false, 5));
     let crossed = |policy: &mut Policy| policy.min_replicas = Some(70);
     assert_eq!(problem(Mode::Guard, hpa(), crossed), (Some(Problem::BoundsCrossed), true, 60));
+    let equal = |policy: &mut Policy| policy.min_replicas = Some(60);
+    assert_eq!(problem(Mode::Guard, hpa(), equal), (None, true, 60));
     let beyond = |policy: &mut Policy| (policy.min_replicas, policy.max_replicas) = (Some(101), None);
     assert_eq!(problem(Mode::Guard, hpa(), beyond), (Some(Problem::BoundsCrossed), true, 100));
 }
@@ -258,7 +260,63 @@ fn waiting_work_is_drained_in_time() {
 fn where_nothing_is_needed_only_the_minimum_bids() {
     let mut story = Story::begin(3, |policy| policy.signals[0].drain_within = Some(minutes(10)));
     story.minutes(15);
-    assert_eq!(story.world.decision(&web()).bids, [Bid { guard: Guard::StaticMinimum, replicas: 3 }]);
+    let decision = story.world.decision(&web());
+    assert_eq!(decision.bids, [Bid { guard: Guard::StaticMinimum, replicas: 3 }]);
+    assert_eq!(decision.need, Some(0), "that is known");
+}
+
+#[test]
+fn what_is_known_in_part_is_needed_at_least() {
+    let mut world = settled(|_| {});
+    world.tick_with(|_| Some(Fault::Partial));
+    let decision = world.decision(&web());
+    assert_eq!((decision.trust, decision.need), (Trust::Blind, Some(9)));
+}
+
+#[test]
+fn since_when_a_floor_stands_and_for_whom() {
+    let mut world = settled(|_| {});
+    let before = world.decision(&web()).since;
+    world.run(minutes(5));
+    assert_eq!(world.decision(&web()).since, before);
+    world.truth(&web()).load = 20.0 * CAPACITY;
+    world.tick();
+    let row = world.store.row(&web_target()).unwrap();
+    assert_eq!((world.decision(&web()).since, row.observed_at, &*row.reason), (world.now, world.now, "LiveDemand"));
+}
+
+#[test]
+fn the_last_step_down_waits_for_nothing_more() {
+    let mut world = settled(|policy| {
+        policy.mode = Mode::Observe;
+        (policy.min_replicas, policy.max_replicas) = (Some(2), Some(60));
+    });
+    // One replica less: it is all that is wanted.
+    world.truth(&web()).load = 12.5 * CAPACITY;
+    while world.decision(&web()).floor > 16 {
+        world.sample(&web(), None);
+        world.settle();
+        world.wait(Duration::from_secs(15));
+    }
+    let decision = world.decision(&web());
+    assert_eq!((decision.verdict, decision.hold), (Verdict::Lowered { from: 17 }, None));
+}
+
+#[test]
+fn a_target_that_is_gone_falls_no_deeper() {
+    let mut world = settled(|_| {});
+    let pods = world.pods.remove(&web_target()).unwrap();
+    world.engine.observe(Event::Target(web_target(), None), world.now);
+    world.truth(&web()).load = 0.0;
+    world.hpas.clear();
+    world.run(minutes(20));
+    world.pods.insert(web_target(), pods);
+    world.tick();
+    let doubts = &world.decision(&web()).doubts;
+    assert!(
+        doubts.iter().any(|doubt| matches!(doubt, Doubt::UnusualFall { since, .. } if *since == world.now)),
+        "{doubts:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Notice, Outcome, Policy, TargetKey, Timestamp, Write};
+use floorkeeper_core::{Action, Notice, Outcome, Override, Policy, TargetKey, Timestamp, Write};
 use proptest::prelude::*;
 
 use crate::story::Story;
@@ -223,4 +223,41 @@ fn a_step_remembers_how_things_were_before_it() {
     assert_eq!((step.from, step.to), (17, 16));
     // The bare need of 9 against 17 ready pods.
     assert_eq!((step.errors_before, step.unready_before, step.strain_before), (Some(10), 0, Some(529)));
+}
+
+/// One step down, from 17 to 16, that is watched now.
+fn stepped() -> Story {
+    let mut story = Story::settled(|_| {});
+    story.load(9.0);
+    while story.world.pods[&web_target()].replicas > 16 {
+        story.minutes(1);
+    }
+    story.world.notices.clear();
+    story
+}
+
+fn taken_back(story: &Story) -> bool {
+    let back = |notice: &Notice| *notice == Notice::StepUndone { from: 17, to: 16 };
+    story.world.notices.iter().any(|(_, _, notice)| back(notice))
+}
+
+#[test]
+fn a_step_that_does_harm_is_taken_back_while_a_person_freezes_too() {
+    let mut story = stepped();
+    let (from, until) = (story.world.now, story.world.now.plus(minutes(60)));
+    story.world.order(&web(), vec![Override { name: "hands-off".into(), action: Action::Freeze, from, until }]);
+    story.errors(0.04).minutes(1);
+    assert!(taken_back(&story));
+    assert_eq!(story.world.store.floor(&web_target()), Some(17));
+}
+
+#[test]
+fn a_step_is_not_blamed_for_what_other_pods_do() {
+    let mut story = stepped();
+    story.world.pods.get_mut(&web_target()).unwrap().template += 1;
+    story.errors(0.04).minutes(1);
+    assert!(!taken_back(&story));
+    let mut same = stepped();
+    same.errors(0.04).minutes(1);
+    assert!(taken_back(&same));
 }

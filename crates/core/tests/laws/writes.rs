@@ -7,10 +7,10 @@ use floorkeeper_core::{
     Action, Bounds, Engine, Event, Mode, Outcome, Override, Policy, PolicyKey, Problem, Standing, Write,
 };
 
-use crate::world::World;
 use crate::world::cluster::{Hpa, Pods};
 use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
 use crate::world::source::Fault;
+use crate::world::{Api, World};
 
 /// Settled at a floor of 17, over an HPA with the bounds 3..100, or without one under Autoscale.
 fn settled(mode: Mode) -> World {
@@ -91,6 +91,49 @@ fn a_new_leader_gives_the_maximum_back_without_waiting() {
     next_leader(&mut world, 9);
     let writes = world.engine.poll(world.now);
     assert_eq!(kinds(&writes), ["floors", "bounds"], "{writes:?}");
+}
+
+#[test]
+fn only_the_end_of_a_pin_takes_its_maximum_back() {
+    let mut world = settled(Mode::Guard);
+    let mut unpins = |span: Duration| {
+        pin(&mut world, 9, span);
+        world.advance(span);
+        world.settle();
+        let bounds = world.wrote.drain(..).filter_map(|(_, write, _)| match write {
+            Write::Bounds(bounds) => Some((bounds.bounds.max, bounds.unpins)),
+            Write::Floors { .. } | Write::Replicas(_) => None,
+        });
+        bounds.collect::<Vec<_>>()
+    };
+    unpins(Duration::ZERO);
+    assert_eq!(unpins(minutes(1)), [(9, false), (100, true)]);
+}
+
+#[test]
+fn a_table_that_stays_behind_is_believed_after_ten_seconds() {
+    let mut world = settled(Mode::Guard);
+    let row = world.store.row(&web_target()).unwrap().clone();
+    let behind = |world: &mut World, api| {
+        world.api = api;
+        let rows = vec![(web_target(), Standing { replicas: 9, seq: row.seq - 1, ..row.clone() })];
+        world.engine.observe(Event::Table { namespace: "shop".into(), rows }, world.now);
+        world.settle();
+    };
+    behind(&mut world, Api::Up);
+    assert_eq!(world.engine.next_wake(), world.now.plus(Duration::from_secs(10)));
+    world.advance(Duration::from_secs(10));
+    let (_, write, _) = world.wrote.last().unwrap();
+    assert!(matches!(write, Write::Floors { rows, .. } if rows[0].1.replicas == 17), "what stands is told once more");
+    // At that moment a write of its own waits for its next try.
+    world.truth(&web()).load = 20.0 * CAPACITY;
+    world.advance(Duration::from_secs(15));
+    world.sample(&web(), None);
+    behind(&mut world, Api::Failing);
+    world.advance(Duration::from_secs(14));
+    behind(&mut world, Api::Up);
+    world.advance(Duration::from_secs(20));
+    assert_eq!(world.store.floor(&web_target()), Some(25));
 }
 
 #[test]
