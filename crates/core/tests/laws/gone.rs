@@ -245,6 +245,11 @@ fn who_stands_as_high_already_inherits_nothing() {
     world.add_policy(&younger, Policy { created, ..world.policy(&web()).clone() });
     world.truth(&younger).load = 13.0 * CAPACITY;
     world.run(minutes(120));
+    // Both are about to come down.
+    for key in [web(), younger.clone()] {
+        world.truth(&key).load = 9.0 * CAPACITY;
+    }
+    world.run(minutes(12));
     world.remove_policy(&younger);
     let row = world.store.row(&web_target()).unwrap();
     assert_eq!((row.replicas, row.run_down), (17, None));
