@@ -67,7 +67,7 @@ fn another_headroom_makes_other_needs_of_what_was_learned() {
 
 #[test]
 fn a_usual_fall_is_followed_without_a_pace() {
-    let load = |at: Timestamp| if at.0 / 3_600_000 % 2 == 0 { 20.0 } else { 12.0 };
+    let load = |at: Timestamp| if (at.0 / 3_600_000).is_multiple_of(2) { 20.0 } else { 12.0 };
     let mut world = told(&policy(), |at| Some(load(at)));
     assert_eq!(world.policy(&web()).mode, Mode::Autoscale);
     // At noon it is high; an hour later it falls, as it does every other hour.
