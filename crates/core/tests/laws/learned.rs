@@ -6,7 +6,6 @@ use std::time::Duration;
 use floorkeeper_core::{Doubt, Engine, Event, Hold, Learned, LearnedDay, Mode, Policy, Timestamp, Usual};
 use proptest::prelude::*;
 
-use crate::story::Story;
 use crate::world::World;
 use crate::world::cluster::Pods;
 use crate::world::history::{CAPACITY, Tick, cases, minutes, policy, ripe_histories, setups, web, web_target};
@@ -431,24 +430,4 @@ fn a_fall_within_a_fall_is_held_like_any_other() {
     world.run(minutes(120));
     assert!((8..=9).contains(&fell(&world).0), "then what the hour usually needs is kept: {:?}", fell(&world));
     assert!(fell(&world).1.is_some_and(|minutes| minutes > 170), "told once: {:?}", fell(&world));
-}
-
-/// The same before anything is learned: what is kept of a fall is kept eight hours from the last, not from the first.
-#[test]
-fn a_fall_within_a_fall_is_kept_like_any_other() {
-    let mut story = Story::settled(|_| ());
-    story.load(6.0).minutes(7 * 60 + 30).load(0.0).minutes(8 * 60 - 5);
-    let decision = story.world.decision(&web());
-    assert_eq!((decision.floor, decision.need), (14, Some(0)));
-    story.minutes(4 * 60);
-    assert!(story.world.decision(&web()).floor < 14);
-}
-
-/// A crowd that is there for less than a window ends no fall; what it needed is kept when it is gone all the same.
-#[test]
-fn what_was_needed_between_two_falls_is_kept_too() {
-    let mut story = Story::settled(|_| ());
-    story.load(6.0).minutes(60).load(40.0).minutes(8).load(0.0).minutes(2 * 60);
-    let decision = story.world.decision(&web());
-    assert_eq!((decision.floor, decision.need), (40, Some(0)));
 }

@@ -388,3 +388,23 @@ fn somebody_fights_over_the_replicas() {
     story.minutes(10);
     assert_eq!(story.world.decision(&web()).contested, None);
 }
+
+/// Before anything is learned: what is kept of a fall is kept eight hours from the last, not from the first.
+#[test]
+fn a_fall_within_a_fall_is_kept_like_any_other() {
+    let mut story = Story::settled(|_| ());
+    story.load(6.0).minutes(7 * 60 + 30).load(0.0).minutes(8 * 60 - 5);
+    let decision = story.world.decision(&web());
+    assert_eq!((decision.floor, decision.need), (14, Some(0)));
+    story.minutes(4 * 60);
+    assert!(story.world.decision(&web()).floor < 14);
+}
+
+/// A crowd that is there for less than a window ends no fall; what it needed is kept when it is gone all the same.
+#[test]
+fn what_was_needed_between_two_falls_is_kept_too() {
+    let mut story = Story::settled(|_| ());
+    story.load(6.0).minutes(60).load(40.0).minutes(8).load(0.0).minutes(2 * 60);
+    let decision = story.world.decision(&web());
+    assert_eq!((decision.floor, decision.need), (40, Some(0)));
+}
