@@ -28,9 +28,14 @@ impl Operator {
 
     /// With more arguments.
     pub(crate) fn start_like(kubeconfig: &Path, cluster: &Cluster, name: &str, more: &[&str]) -> Result<Self> {
+        Self::start_in(cluster.directory(), kubeconfig, name, more)
+    }
+
+    /// With its log in `directory`.
+    pub(crate) fn start_in(directory: &Path, kubeconfig: &Path, name: &str, more: &[&str]) -> Result<Self> {
         // Free a moment ago, and nobody else on this machine asks for it by number.
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let log = cluster.directory().join(format!("floorkeeper-{name}.log"));
+        let log = directory.join(format!("floorkeeper-{name}.log"));
         let process = Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
             .args(["run", "--listen", &address, "--log-format", "json", "--log-level", "info,floorkeeper=debug"])
             .arg("--kubeconfig")

@@ -16,11 +16,16 @@ impl<'a> Shop<'a> {
     /// A Deployment of ten replicas under an HPA with a minimum of 2 and a maximum of 20.
     pub(crate) async fn open(cluster: &'a Cluster, namespace: &'a str) -> Result<Self> {
         let shop = Self::open_bare(cluster, namespace).await?;
-        shop.apply("autoscaling/v2", "HorizontalPodAutoscaler", "web", json!({"minReplicas": 2, "maxReplicas": 20,
+        shop.hpa().await?;
+        Ok(shop)
+    }
+
+    /// An HPA on CPU with a minimum of 2 and a maximum of 20.
+    pub(crate) async fn hpa(&self) -> Result<()> {
+        self.apply("autoscaling/v2", "HorizontalPodAutoscaler", "web", json!({"minReplicas": 2, "maxReplicas": 20,
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}]}))
-            .await?;
-        Ok(shop)
+            .await
     }
 
     /// A Deployment of ten replicas that nothing scales.
