@@ -52,14 +52,15 @@ async fn a_floor_table_is_fenced() -> Result<()> {
     let api = api_of(&cluster, &table);
     create(&api, &table, false).await?;
     // Each change by itself, one after the other, on a row with replicas 10, epoch 3, seq 17.
-    let steps: [(Value, Result<(), &str>); 11] = [
+    let steps: [(Value, Result<(), &str>); 12] = [
         (json!({"replicas": 12, "epoch": 3, "seq": 17}), Ok(())),
         (json!({"replicas": 12, "epoch": 2, "seq": 99}), Err("stale leader")),
         (json!({"replicas": 99, "epoch": 2, "seq": 99}), Err("stale leader")),
-        (json!({"replicas": 11, "epoch": 3, "seq": 17}), Err("a floor falls only with a higher seq or epoch")),
-        (json!({"replicas": 11, "epoch": 3, "seq": 16}), Err("a floor falls only with a higher seq or epoch")),
+        (json!({"replicas": 11, "epoch": 3, "seq": 17}), Err("a floor falls only with a higher seq")),
+        (json!({"replicas": 11, "epoch": 3, "seq": 16}), Err("a floor falls only with a higher seq")),
         (json!({"replicas": 11, "epoch": 3, "seq": 18}), Ok(())),
-        (json!({"replicas": 8, "epoch": 4, "seq": 0}), Ok(())),
+        (json!({"replicas": 8, "epoch": 4, "seq": 18}), Err("a floor falls only with a higher seq")),
+        (json!({"replicas": 8, "epoch": 4, "seq": 19}), Ok(())),
         (json!({"replicas": 20, "epoch": 4, "seq": 0}), Ok(())),
         (json!(null), Err("a floor can vanish only after it was released")),
         (json!({"released": true}), Ok(())),

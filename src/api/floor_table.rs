@@ -44,8 +44,8 @@ pub struct FloorTableSpec {
     validation = Rule::new("self.epoch >= oldSelf.epoch")
         .message("stale leader: this floor was written in a later epoch")
         .reason(Reason::FieldValueForbidden),
-    validation = Rule::new("self.replicas >= oldSelf.replicas || self.epoch > oldSelf.epoch || (self.epoch == oldSelf.epoch && self.seq > oldSelf.seq)")
-        .message("a floor falls only with a higher seq or epoch: what this lowering was decided on is old")
+    validation = Rule::new("self.replicas >= oldSelf.replicas || self.seq > oldSelf.seq")
+        .message("a floor falls only with a higher seq: what this lowering was decided on is old")
         .reason(Reason::FieldValueForbidden)
 )]
 pub struct FloorRow {
@@ -69,7 +69,7 @@ pub struct FloorRow {
     #[schemars(range(min = 0))]
     pub epoch: i64,
 
-    /// Counts the decisions of one epoch: the floor falls only with a higher one.
+    /// Counts the decisions, in every epoch on from the one before: the floor falls only with a higher one.
     #[schemars(range(min = 0))]
     pub seq: i64,
 

@@ -35,18 +35,19 @@ pub(super) async fn rows_change_alone_and_stale_writers_are_refused(cluster: &Cl
     assert_eq!(write(&story, &[(&web, &standing(4, 2, 2))], &[]).await, Outcome::Conflict);
     assert_eq!(stored(&story, &web).await?, Some(standing(7, 2, 3)));
     assert_eq!(write(&story, &[(&web, &standing(9, 2, 2))], &[]).await, Outcome::Done);
-    // A new leader.
-    assert_eq!(write(&story, &[(&web, &standing(2, 3, 0))], &[]).await, Outcome::Done);
+    // A new leader that knows what stands there, after one that does not.
+    assert_eq!(write(&story, &[(&web, &standing(2, 3, 2))], &[]).await, Outcome::Conflict);
+    assert_eq!(write(&story, &[(&web, &standing(2, 3, 3))], &[]).await, Outcome::Done);
 
     // One stale row spoils the write, but not the raises in it.
     let both = [(&web, &standing(8, 3, 1)), (&api, &standing(1, 1, 5))];
     assert_eq!(write(&story, &both, &[]).await, Outcome::Conflict);
-    assert_eq!(stored(&story, &web).await?, Some(standing(8, 3, 1)));
+    assert_eq!(stored(&story, &web).await?, Some(standing(8, 3, 4)));
     assert_eq!(stored(&story, &api).await?, Some(standing(3, 2, 1)));
 
     // A row goes only after it was released.
     assert_eq!(write(&story, &[], &[&web]).await, Outcome::Conflict);
-    let released = Standing { released: true, ..standing(8, 3, 2) };
+    let released = Standing { released: true, ..standing(8, 3, 5) };
     assert_eq!(write(&story, &[(&web, &released)], &[]).await, Outcome::Done);
     assert_eq!(write(&story, &[], &[&web]).await, Outcome::Done);
     assert_eq!(stored(&story, &web).await?, None);
@@ -59,7 +60,7 @@ pub(super) async fn rows_change_alone_and_stale_writers_are_refused(cluster: &Cl
     the_api_server_and_the_core_agree(&story).await?;
 
     let text = story.metrics.text();
-    assert!(text.contains(r#"floorkeeper_writes_total{kind="Floors",outcome="Conflict"} 4"#), "{text}");
+    assert!(text.contains(r#"floorkeeper_writes_total{kind="Floors",outcome="Conflict"} 5"#), "{text}");
     Ok(())
 }
 

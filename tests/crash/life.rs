@@ -118,7 +118,6 @@ impl Life<'_> {
                 keeper.remember(self.world, kinds).await?;
             }
             self.nothing_fell(phase, since)?;
-            println!("{phase:?} {:?}", since.elapsed());
             states.insert(phase, reached);
         }
         Ok(Lived { states, writes: keeper.writes(), crashed: keeper.crashed(), took: began.elapsed() })
@@ -129,6 +128,8 @@ impl Life<'_> {
         if blind {
             self.world.edge.set_availability(Availability::Refusing);
         }
+        // Who sees an old minimum would fight with the HPA, and say so for ten minutes.
+        let idle = self.world.idle.send_replace(false);
         keeper.show_old_lists(true);
         keeper.weather(|weather| weather.stalled = kinds.to_vec());
         keeper.crash().await?;
@@ -137,10 +138,11 @@ impl Life<'_> {
         keeper.show_old_lists(false);
         keeper.weather(|weather| weather.stalled.clear());
         self.world.edge.set_availability(Availability::Up);
+        self.world.idle.send_replace(idle);
         Ok(())
     }
 
-    async fn open(&self) -> Result<()> {
+    pub(crate) async fn open(&self) -> Result<()> {
         self.world.idle.send_replace(false);
         self.world.load(&self.namespace, BASE);
         let shop = Shop::open_bare(&self.world.cluster, &self.namespace).await?;
@@ -156,7 +158,7 @@ impl Life<'_> {
     }
 
     /// What the world does in a phase.
-    async fn act(&self, phase: Phase) -> Result<()> {
+    pub(crate) async fn act(&self, phase: Phase) -> Result<()> {
         let shop = self.shop();
         match phase {
             Phase::Born => shop.policy(self.policy()).await,
@@ -186,7 +188,7 @@ impl Life<'_> {
         }
     }
 
-    async fn comes_to(&self, phase: Phase, undisturbed: Option<&Lived>) -> Result<Value> {
+    pub(crate) async fn comes_to(&self, phase: Phase, undisturbed: Option<&Lived>) -> Result<Value> {
         let client = self.world.cluster.client();
         let read = || state::read(&client, &self.namespace);
         if let Some(undisturbed) = undisturbed {
@@ -239,7 +241,7 @@ impl Life<'_> {
     }
 
     /// Nothing of this life fell since then that was not to fall.
-    fn nothing_fell(&self, phase: Phase, since: Instant) -> Result<()> {
+    pub(crate) fn nothing_fell(&self, phase: Phase, since: Instant) -> Result<()> {
         for (what, at, from, to) in self.world.record.lowerings() {
             let Some(kind) = what.strip_suffix(&format!(" in {}", self.namespace)) else { continue };
             let due = match (phase, kind) {
@@ -260,10 +262,17 @@ impl Life<'_> {
     }
 
     /// Nothing of it is left for the next life to see.
-    async fn close(&self) -> Result<()> {
+    pub(crate) async fn close(&self) -> Result<()> {
         let shop = self.shop();
         let kinds = "scalingpolicies,floortables,demandhistories,hpa,deployments";
         shop.kubectl(&["delete", kinds, "--all"]).await.map(drop)
+    }
+
+    /// The leadership that wrote the floor.
+    pub(crate) async fn epoch(&self) -> Result<u64> {
+        let table = self.shop().get("floortable/floors").await?;
+        let epoch = table["spec"]["floors"]["deployments.apps/web"]["epoch"].as_u64();
+        epoch.with_context(|| table["spec"].to_string())
     }
 
     fn shop(&self) -> Shop<'_> {

@@ -33,10 +33,21 @@ impl Operator {
 
     /// With its log in `directory`.
     pub(crate) fn start_in(directory: &Path, kubeconfig: &Path, name: &str, more: &[&str]) -> Result<Self> {
+        Self::start_build(Path::new(env!("CARGO_BIN_EXE_floorkeeper")), directory, kubeconfig, name, more)
+    }
+
+    /// Another build than the one under test.
+    pub(crate) fn start_build(
+        program: &Path,
+        directory: &Path,
+        kubeconfig: &Path,
+        name: &str,
+        more: &[&str],
+    ) -> Result<Self> {
         // Free a moment ago, and nobody else on this machine asks for it by number.
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = directory.join(format!("floorkeeper-{name}.log"));
-        let process = Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
+        let process = Command::new(program)
             .args(["run", "--listen", &address, "--log-format", "json", "--log-level", "info,floorkeeper=debug"])
             .arg("--kubeconfig")
             .arg(kubeconfig)

@@ -17,6 +17,8 @@ pub(crate) struct Delivery {
     stored: Option<Standing>,
     /// The count in the last row that was sent: whatever became of it, the next one has a higher.
     sent: u64,
+    /// A row of our own epoch was stored.
+    claimed: bool,
     /// An older row that was told last, and since when only older ones are: an echo, or what really stands there.
     behind: Option<Box<(Timestamp, Standing)>>,
     /// What the target had last satisfied: below it, somebody else wrote.
@@ -106,10 +108,15 @@ impl Delivery {
         }
     }
 
-    /// The count of the next row.
-    pub(crate) fn next_seq(&mut self) -> u64 {
+    /// The count of the next row in `epoch`.
+    ///
+    /// Until a row of that epoch is known to be stored, what is known of the leader before may be old (a watch that hangs).
+    /// So each try counts from what is known: one that lowers what really stands is refused however often it is tried.
+    pub(crate) fn next_seq(&mut self, epoch: u64) -> u64 {
         let stored = self.stored.as_ref().map_or(0, |row| row.seq);
-        self.sent = self.sent.max(stored).saturating_add(1);
+        self.claimed |= self.stored.as_ref().is_some_and(|row| row.epoch >= epoch);
+        let last = if self.claimed { self.sent.max(stored) } else { stored };
+        self.sent = last.saturating_add(1);
         self.sent
     }
 
@@ -283,9 +290,21 @@ mod tests {
     fn a_row_may_be_there_once_one_was_sent_or_seen() {
         let (mut sent, mut seen) = (Delivery::default(), Delivery::default());
         assert!(!sent.ever_wrote());
-        sent.next_seq();
+        sent.next_seq(1);
         seen.seen(Some(&row(8, 2, 5)));
         assert!(sent.ever_wrote() && seen.ever_wrote());
+    }
+
+    #[test]
+    fn what_is_not_claimed_yet_is_counted_from_what_is_known() {
+        let mut delivery = Delivery::default();
+        assert_eq!([delivery.next_seq(3), delivery.next_seq(3)], [1, 1]);
+        delivery.seen(Some(&row(9, 2, 5)));
+        assert_eq!([delivery.next_seq(3), delivery.next_seq(3)], [6, 6], "refused or lost: the same again");
+        delivery.written(&row(9, 3, 6));
+        assert_eq!([delivery.next_seq(3), delivery.next_seq(3)], [7, 8], "ours: each higher than the last");
+        delivery.seen(None);
+        assert_eq!(delivery.next_seq(3), 9, "what was sent may land yet, in a table that is made again");
     }
 
     #[test]

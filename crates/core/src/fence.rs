@@ -20,7 +20,7 @@ pub fn fence(old: &Standing, new: &Standing) -> Result<(), Refused> {
     if new.epoch < old.epoch {
         return Err(Refused::EpochFell);
     }
-    if new.replicas >= old.replicas || new.epoch > old.epoch || new.seq > old.seq {
+    if new.replicas >= old.replicas || new.seq > old.seq {
         return Ok(());
     }
     Err(Refused::FloorFell)
@@ -67,7 +67,9 @@ mod tests {
             (row(7, 3, 1), Ok(())),
             (row(5, 3, 9), Err(Refused::FloorFell)),
             (row(5, 3, 10), Ok(())),
-            (row(5, 4, 0), Ok(())),
+            // A new leader that knows only what was before that.
+            (row(5, 4, 9), Err(Refused::FloorFell)),
+            (row(5, 4, 10), Ok(())),
         ] {
             assert_eq!(fence(&old, &new), expected, "{new:?}");
         }

@@ -98,7 +98,7 @@ fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey
         Some(_) | None => epoch,
     };
     row.released = false;
-    row.seq = workload.delivery.next_seq();
+    row.seq = workload.delivery.next_seq(epoch);
     workload.delivery.row.start();
     Some((workload.policy.target.clone(), row))
 }
@@ -246,7 +246,7 @@ fn give_back(workload: &mut Workload, epoch: u64, now: Timestamp, planned: &mut 
     if stored.released {
         planned.vanish = Some(target);
     } else {
-        let row = Standing { released: true, epoch, seq: workload.delivery.next_seq(), ..stored };
+        let row = Standing { released: true, epoch, seq: workload.delivery.next_seq(epoch), ..stored };
         planned.row = Some((target, row));
     }
     workload.delivery.row.start();

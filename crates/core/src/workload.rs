@@ -248,6 +248,11 @@ impl Workload {
                 if let Some(Some(target)) = &self.target {
                     self.readiness = self.readiness.assume(row.replicas, target);
                 }
+                // What was heard before was measured against the replicas alone, and somebody may have scaled them down.
+                if self.believed.is_finite() {
+                    let believed = LiveDemand::default().believe(self.raw_level(now), self.stands());
+                    self.believed = self.believed.max(believed);
+                }
             }
             (None, None) => {
                 let Some(target) = self.seen() else { return };

@@ -39,5 +39,5 @@ impl Store {
 }
 
 fn follows(old: &Standing, new: &Standing) -> bool {
-    new.epoch >= old.epoch && (new.replicas >= old.replicas || new.epoch > old.epoch || new.seq > old.seq)
+    new.epoch >= old.epoch && (new.replicas >= old.replicas || new.seq > old.seq)
 }

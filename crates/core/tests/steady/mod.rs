@@ -27,6 +27,15 @@ impl Fleet {
 
     /// The same, told to this engine.
     pub(crate) fn driven_by(engine: Engine, policies: usize) -> Self {
+        let mut fleet = Self::told_to(engine, policies);
+        for _ in 0..240 {
+            fleet.tick();
+        }
+        fleet
+    }
+
+    /// The same, and no tick was heard yet.
+    pub(crate) fn told_to(engine: Engine, policies: usize) -> Self {
         let mut fleet = Self { engine, now: Timestamp(1_709_600_400_000), keys: Vec::new(), ticks: 0 };
         for n in 0..policies {
             let namespace = format!("team-{}", n / 10);
@@ -41,9 +50,6 @@ impl Fleet {
             fleet.engine.observe(Event::Target(target.clone(), Some(pods())), now);
             fleet.engine.observe(Event::Scaler(target, Some(hpa())), now);
             fleet.keys.push(key);
-        }
-        for _ in 0..240 {
-            fleet.tick();
         }
         fleet
     }

@@ -26,8 +26,7 @@ impl Store {
             if new.epoch < old.epoch {
                 return Err(Refused::EpochFell);
             }
-            if !(new.replicas >= old.replicas || new.epoch > old.epoch || (new.epoch == old.epoch && new.seq > old.seq))
-            {
+            if new.replicas < old.replicas && new.seq <= old.seq {
                 return Err(Refused::FloorFell);
             }
         }
