@@ -52,4 +52,14 @@ mod tests {
         assert_eq!(LiveDemand::default().believe(7.0, 0), 2.0, "from nothing it starts at one");
         assert_eq!(LiveDemand::primed().believe(7.0, 0), 7.0, "nothing was before it that it could be seen beside");
     }
+
+    #[test]
+    fn what_another_has_seen_was_seen_once() {
+        let seen = |before: LiveDemand| {
+            let mut live = LiveDemand::default();
+            live.told(before);
+            live.believe(100.0, 10)
+        };
+        assert_eq!((seen(LiveDemand { last: 90.0 }), seen(LiveDemand::primed())), (90.0, 20.0));
+    }
 }

@@ -320,6 +320,12 @@ fn a_clock_that_goes_back_by_more_than_an_hour_begins_the_peaks_anew() {
 }
 
 #[test]
+fn a_fall_within_a_fall_is_one_from_more_than_the_minimum_to_less_than_the_share() {
+    let again = |left, recent| falls_again(left, recent, 2, None, 0.5);
+    assert_eq!([again(2.0, 0.0), again(2.1, 0.0), again(10.0, 5.0), again(10.0, 4.9)], [false, true, false, true]);
+}
+
+#[test]
 fn what_needs_no_more_than_the_minimum_is_no_quiet_hour() {
     for (level, known) in [(2.0, true), (2.1, false)] {
         let mut history = past(|_| Some(40.0));

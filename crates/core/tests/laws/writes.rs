@@ -57,6 +57,15 @@ fn a_raise_waits_for_nothing() {
     world.sample(&web(), None);
     let writes = world.engine.poll(world.now);
     assert_eq!(kinds(&writes), ["floors", "replicas", "bounds"], "all three at once: {writes:?}");
+    // What has landed stands, though no watch has told of it yet; what failed does not.
+    for (write, outcome) in writes.iter().zip([Outcome::Done, Outcome::Done, Outcome::Failed]) {
+        world.engine.acknowledged(write, outcome, world.now);
+    }
+    let later = world.now.plus(Duration::from_secs(1));
+    let again = world.engine.poll(later);
+    assert_eq!(kinds(&again), ["bounds"]);
+    world.engine.acknowledged(&again[0], Outcome::Done, later);
+    assert_eq!(world.engine.poll(later), []);
 }
 
 #[test]
