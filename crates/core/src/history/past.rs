@@ -167,4 +167,14 @@ mod tests {
         assert_eq!((past.levels.len(), past.levels[0], past.levels[4319]), (4320, 2.0, 3.0));
         assert_eq!(past.heard.iter().sum::<u32>(), 2);
     }
+    #[test]
+    fn what_a_fall_has_left_is_what_the_last_hour_since_then_needed() {
+        let now = Timestamp(1_709_600_400_000);
+        let mut past = Past::before(now);
+        let ago = |steps: u32| now.minus(STEP * steps);
+        let told = [(30, 9.0), (20, 7.0), (12, 5.0), (3, 4.0), (0, 2.0)];
+        past.tell(0, told.into_iter().map(|(steps, level)| (ago(steps), Some(level))));
+        let left = |since: u32| past.left_by_fall(4319, Fall { since: ago(since), limit: 0.0 });
+        assert_eq!([40, 12, 11, 3, 0].map(left), [5.0, 4.0, 4.0, 2.0, 2.0]);
+    }
 }

@@ -189,6 +189,17 @@ fn before_enough_is_learned_the_past_is_looked_at_by_the_hour() {
 }
 
 #[test]
+fn a_fall_within_a_fall_of_the_past_is_kept_anew() {
+    // Ten hours of little, where eight are kept to the end: after that it is a change and no outage.
+    for (then, doubt) in [(15.0, false), (5.0, true)] {
+        let (first, second) = (day(1, 4, 0)..day(1, 10, 0), day(1, 10, 0)..day(1, 14, 0));
+        let falls = |at: Timestamp| first.contains(&at).then_some(15.0).or(second.contains(&at).then_some(then));
+        let history = past(|at| Some(falls(at).unwrap_or(40.0)));
+        assert_eq!(doubted(&history, 1), doubt, "from 15 to {then}");
+    }
+}
+
+#[test]
 fn the_past_is_looked_at_with_what_is_stored() {
     // More than half is left: only who knows that it never falls takes it for an outage.
     let outage = day(13, 11, 0)..day(13, 12, 0);

@@ -57,6 +57,7 @@ fn a_raise_waits_for_nothing() {
     world.sample(&web(), None);
     let writes = world.engine.poll(world.now);
     assert_eq!(kinds(&writes), ["floors", "replicas", "bounds"], "all three at once: {writes:?}");
+    assert!(matches!(&writes[2], Write::Bounds(bounds) if !bounds.unpins), "no maximum of ours is taken back");
     // What has landed stands, though no watch has told of it yet; what failed does not.
     for (write, outcome) in writes.iter().zip([Outcome::Done, Outcome::Done, Outcome::Failed]) {
         world.engine.acknowledged(write, outcome, world.now);
@@ -100,6 +101,14 @@ fn a_new_leader_gives_the_maximum_back_without_waiting() {
     next_leader(&mut world, 9);
     let writes = world.engine.poll(world.now);
     assert_eq!(kinds(&writes), ["floors", "bounds"], "{writes:?}");
+}
+
+#[test]
+fn a_pin_where_floorkeeper_is_the_scaler_is_the_number_of_replicas() {
+    for (mut world, replicas) in [5, 17, 25].map(|replicas| (settled(Mode::Autoscale), replicas)) {
+        pin(&mut world, replicas, minutes(60));
+        assert_eq!(world.pods[&web_target()].replicas, replicas);
+    }
 }
 
 #[test]
