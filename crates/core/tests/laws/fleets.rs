@@ -163,3 +163,20 @@ fn a_rise_that_many_share_is_told_once() {
         assert_eq!(world.pods[target].replicas, if key == small { 5 } else { 50 });
     }
 }
+
+#[test]
+fn a_fall_votes_for_as_long_as_it_is_held() {
+    let tick = Duration::from_secs(15);
+    for (later, trips) in [(minutes(60) - tick, true), (minutes(60), false)] {
+        let (mut world, fleet) = fleet(shops(9));
+        world.notices.clear();
+        for (key, _) in &fleet[..2] {
+            world.truth(key).load = 0.0;
+        }
+        world.tick();
+        world.run(later - tick);
+        world.truth(&fleet[2].0).load = 0.0;
+        world.tick();
+        assert_eq!(!brakes(&world).is_empty(), trips, "the third falls {later:?} later");
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Mode, Timestamp};
+use floorkeeper_core::{Event, Mode, Signal, Timestamp};
 
 use crate::learned::told;
 use crate::world::World;
 use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
-use crate::world::source::Fault;
+use crate::world::source::{Fault, sample};
 
 /// Two weeks of 20 replicas' worth of load (25 with headroom) were told, and its window is full.
 fn taught() -> World {
@@ -81,4 +81,20 @@ fn a_usual_fall_is_followed_without_a_pace() {
         Some(15),
         "25, 19, 15: a quarter a step, each watched for two minutes"
     );
+}
+
+#[test]
+fn two_signals_teach_once_both_are_told() {
+    let mut world = told(&policy(), |_| None);
+    world.edit_policy(&web(), |policy| {
+        let another = Signal { name: "queue".into(), ..policy.signals[0].clone() };
+        policy.signals.push(another);
+    });
+    let now = world.now;
+    let days = |world: &World| world.engine.learned(&web()).unwrap().days.len();
+    for (place, taught) in [(0, false), (1, true)] {
+        let past = (0..2 * 288).map(|n| sample(100.0, now.minus(minutes(n * 5)))).rev().collect();
+        world.engine.observe(Event::Past(web(), place, past), now);
+        assert_eq!(days(&world) > 1, taught, "after {place}");
+    }
 }

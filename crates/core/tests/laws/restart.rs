@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Mode, Timestamp};
+use floorkeeper_core::{Doubt, Mode, Timestamp};
 use proptest::prelude::*;
 
+use crate::story::Story;
 use crate::world::history::{
     Incident, Setup, Tick, cases, histories, minutes, ripe_histories, setups, web, web_target,
 };
@@ -157,5 +158,18 @@ proptest! {
             let now = world.store.floor(&web_target());
             prop_assert!(now >= floor, "{floor:?} fell to {now:?}: {:?}", world.decision(&web()));
         }
+    }
+}
+
+#[test]
+fn a_window_is_full_from_the_start_where_the_past_is_told() {
+    for (past, full) in [(Some(HOUR), true), (None, false)] {
+        let mut world = Story::settled(|_| {}).world;
+        world.crash();
+        world.restart(past);
+        world.tick();
+        let doubts = &world.decision(&web()).doubts;
+        let cold = doubts.iter().any(|doubt| matches!(doubt, Doubt::WindowNotFull { .. }));
+        assert_eq!(cold, !full, "{doubts:?}");
     }
 }
