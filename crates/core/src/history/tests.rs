@@ -193,7 +193,8 @@ fn a_fall_within_a_fall_of_the_past_is_kept_anew() {
     // Ten hours of little, where eight are kept to the end: after that it is a change and no outage.
     for (then, doubt) in [(15.0, false), (5.0, true)] {
         let (first, second) = (day(1, 4, 0)..day(1, 10, 0), day(1, 10, 0)..day(1, 14, 0));
-        let falls = |at: Timestamp| first.contains(&at).then_some(15.0).or(second.contains(&at).then_some(then));
+        let falls =
+            |at: Timestamp| first.contains(&at).then_some(15.0).or_else(|| second.contains(&at).then_some(then));
         let history = past(|at| Some(falls(at).unwrap_or(40.0)));
         assert_eq!(doubted(&history, 1), doubt, "from 15 to {then}");
     }
