@@ -28,6 +28,7 @@ async fn with_admission_on() -> Result<()> {
     shop.says("Enforced", "True", "ByAdmission").await?;
     ensure!(shop.get("deployment/web").await?["spec"]["replicas"] == 10, "a trial writes nothing");
     a_clamp_becomes_an_event(&shop).await?;
+    a_minimum_that_is_edited_away_is_warned_of_and_put_back(&shop).await.with_context(|| operator.log())?;
     orders_are_obeyed_through_admission(&shop, &operator).await.with_context(|| operator.log())?;
     floorkeeper_as_the_scaler_lowers_through_admission(&cluster).await.with_context(|| operator.log())?;
     a_lower_maximum_is_the_owner_s_new_wish(&cluster).await.with_context(|| operator.log())?;
@@ -58,6 +59,30 @@ async fn a_clamp_becomes_an_event(shop: &Shop<'_>) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// A person edits the HPA's minimum at peak: warned at once, told of in an event, and nothing falls. (The HPA here has no metric
+/// that it can read; what one does that wants fewer is in `cargo rig soak S6`.)
+async fn a_minimum_that_is_edited_away_is_warned_of_and_put_back(shop: &Shop<'_>) -> Result<()> {
+    shop.shows("hpa/web", "/spec/minReplicas", 10).await?;
+    let edit = ["-n", "shop", "patch", "hpa/web", "--type=merge", "-p", r#"{"spec":{"minReplicas":1}}"#];
+    let said = shop.cluster.kubectl_output(&edit.map(str::to_owned)).await?;
+    let warned = String::from_utf8_lossy(&said.stderr).into_owned();
+    ensure!(said.status.success() && warned.contains("below the floor of 10"), "{warned}");
+    shop.shows("hpa/web", "/spec/minReplicas", 10).await?;
+    eventually("an event tells of the edit", WITHIN, || async {
+        let notes = shop.kubectl(&["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].note}"]).await?;
+        ensure!(
+            notes.contains("Somebody set the scaler's minReplicas to 1, below the floor of 10; put back"),
+            "{notes}"
+        );
+        Ok(())
+    })
+    .await?;
+    ensure!(shop.get("deployment/web").await?["spec"]["replicas"] == 10, "replicas fell");
+    // The owner's wish, and from now on what is given back to him.
+    shop.kubectl(&["patch", "hpa/web", "--type=merge", "-p", r#"{"spec":{"minReplicas":2}}"#]).await?;
+    shop.shows("hpa/web", "/spec/minReplicas", 10).await
 }
 
 /// Freeze for the namespace, a Pin by labels above it, a Release by name between them; each begins and ends in its turn, and

@@ -3,8 +3,6 @@
 //! In every run: KEDA's own kinds on a real API server, KEDA itself not there. With `FLOORKEEPER_SOAK=1` its real operator and
 //! metrics adapter run too, built from source once (`cargo rig build --keda`).
 
-#[path = "keda/eye.rs"]
-mod eye;
 #[path = "keda/real.rs"]
 mod real;
 mod stage;

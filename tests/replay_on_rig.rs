@@ -39,6 +39,8 @@ async fn replay_tells_what_the_rig_shows() -> Result<()> {
         lanes: LANES.iter().map(|(keeper, _)| Lane::new(*keeper)).collect(),
         budget: Duration::from_secs(360),
         floorkeeper: None,
+        enforced: false,
+        dies: false,
     };
     let stage = Stage::build(playbill, |what| println!("{what}")).await?;
     let mut player = Player::warm(stage, |what| println!("{what}")).await?;

@@ -1,17 +1,17 @@
 //! KEDA as it is: its operator scales, its adapter tells the HPA, its Prometheus scaler believes what it reads. Services with
 //! a policy beside the same services without one, which show what KEDA does of itself.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use floorkeeper_rig::keda::Keda;
-use floorkeeper_rig::{Cluster, Exposition, HpaTiming, Options, Prometheus, PrometheusOptions, eventually};
+use floorkeeper_rig::{Cluster, Exposition, Eye, HpaTiming, Options, Prometheus, PrometheusOptions, eventually};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::eye::Eye;
 use crate::stage::operator::Operator;
 use crate::stage::shop::Shop;
 
@@ -29,6 +29,8 @@ async fn nothing_goes_below_the_floor_with_real_keda() -> Result<()> {
 
 struct Town {
     operator: Option<Operator>,
+    /// floorkeeper's own kubeconfig: nobody else may write floors.
+    account: PathBuf,
     keda: Keda,
     eye: Eye,
     /// Whether the services count their own work, which is what KEDA's triggers read.
@@ -41,8 +43,9 @@ struct Town {
 impl Town {
     async fn open() -> Result<Self> {
         let cluster = Cluster::start(Options { hpa: HpaTiming::scaled(15.0), ..Options::default() }).await?;
-        let crds = floorkeeper::cli::crds::files()?.into_iter().map(|(_, yaml)| format!("---\n{yaml}"));
-        cluster.apply(&crds.collect::<String>()).await?;
+        // All of it, its own account and the admission policies too.
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").display().to_string();
+        cluster.kubectl(["apply", "-k", &deploy]).await?;
         let edge = Exposition::start().await?;
         let prometheus = Prometheus::start(PrometheusOptions::scraping("edge", &[&edge])).await?;
         let counting = Arc::new(AtomicBool::new(true));
@@ -52,9 +55,12 @@ impl Town {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
         cluster.apply(&namespace.to_string()).await?;
         let eye = Eye::open(cluster.client(), "shop");
-        let mut operator = Operator::start(&cluster, "keda-real")?;
+        let token = cluster.service_account_token("floorkeeper-system", "floorkeeper").await?;
+        let account = cluster.kubeconfig_with_token("floorkeeper", &token)?;
+        let mut operator = Operator::start_with(&account, &cluster, "keda-real")?;
         operator.ready().await?;
-        let town = Self { operator: Some(operator), keda, eye, counting, prometheus, cluster, _traffic: traffic };
+        let town =
+            Self { operator: Some(operator), account, keda, eye, counting, prometheus, cluster, _traffic: traffic };
         town.settle_down().await?;
         Ok(town)
     }
@@ -106,7 +112,8 @@ impl Town {
         self.the_metric_reads_zero().await.context("S8")?;
         self.the_metric_fails().await.context("S11")?;
         self.floorkeeper_is_dead().await.context("dead")?;
-        self.objects_are_made_again().await.context("S12")
+        self.objects_are_made_again().await.context("S12")?;
+        self.dead_with_admission_on().await.context("dead, admission on")
     }
 
     async fn keda_scales_and_floors_stand(&self) -> Result<()> {
@@ -132,10 +139,11 @@ impl Town {
 
     /// Prometheus is gone: KEDA's fallback is five, whatever was needed; floorkeeper knows nothing either.
     async fn the_metric_fails(&mut self) -> Result<()> {
-        let begun = self.counts(true);
+        self.counts(true);
         for name in ["bare", "bare-fallback"] {
             self.becomes(name, |replicas| replicas >= 8).await?;
         }
+        let begun = Instant::now();
         self.prometheus.stop();
         self.becomes("bare-fallback", |replicas| replicas == 5).await?;
         self.kept_since("S11, the metric fails", begun)?;
@@ -162,7 +170,7 @@ impl Town {
 
     /// A tool prunes the ScaledObject and applies it again, while its metric reads zero; then a stale manifest.
     async fn objects_are_made_again(&mut self) -> Result<()> {
-        let mut operator = Operator::start(&self.cluster, "keda-again")?;
+        let mut operator = Operator::start_with(&self.account, &self.cluster, "keda-again")?;
         operator.ready().await?;
         self.operator = Some(operator);
         let begun = Instant::now();
@@ -184,6 +192,44 @@ impl Town {
         println!("S12, made again and scaled to 2: {fewest} at the fewest, below {FLOOR} for {} ms", below.as_millis());
         ensure!(below < Duration::from_secs(10), "below the floor for {below:?}");
         Ok(())
+    }
+
+    /// The same tool and the same lie, and nobody but the API server to answer. The HPA that KEDA makes has a minimum of one.
+    async fn dead_with_admission_on(&mut self) -> Result<()> {
+        self.counts(true);
+        self.becomes("bare", |replicas| replicas >= 8).await?;
+        self.cluster.kubectl(["label", "namespace", "shop", "floorkeeper.dev/enforce=clamp"]).await?;
+        let shop = self.shop();
+        let order = ["scale", "deployment/web", "--replicas=2", "--dry-run=server"];
+        eventually("an order below the floor is refused", WITHIN, || async {
+            match shop.kubectl(&order).await {
+                Ok(_) => bail!("it was let in"),
+                Err(refusal) => {
+                    ensure!(format!("{refusal:#}").contains("floorkeeper-floor"), "{refusal:#}");
+                    Ok(())
+                }
+            }
+        })
+        .await?;
+        self.operator.take().context("an operator")?.kill().await?;
+        let begun = self.counts(false);
+        let shop = self.shop();
+        for name in GUARDED {
+            shop.kubectl(&["delete", &format!("scaledobject/{name}"), "--timeout=60s"]).await?;
+            self.object(name, json!({"minReplicaCount": 0})).await?;
+        }
+        self.becomes("bare", |replicas| replicas == 0).await?;
+        // KEDA has had its way with what nobody guards; as few were asked for where a floor is.
+        for name in GUARDED {
+            eventually(&format!("the HPA of {name} wants one replica"), WITHIN, || async {
+                let hpa = shop.get(&format!("hpa/keda-hpa-{name}")).await?;
+                let wants = hpa["status"]["desiredReplicas"].as_u64();
+                ensure!(hpa["spec"]["minReplicas"] == 1 && wants == Some(1), "{hpa}");
+                Ok(())
+            })
+            .await?;
+        }
+        self.kept_since("floorkeeper dead, admission on, all made again", begun)
     }
 
     fn counts(&self, counting: bool) -> Instant {

@@ -1,7 +1,7 @@
 //! Plays one scenario in virtual time, against as many scalers as are asked for, all under the same sky.
 
 use floorkeeper_core::Policy;
-use floorkeeper_sim::scenario::{Broken, Fault, LoadFault, What};
+use floorkeeper_sim::scenario::{Broken, Fault, What};
 use floorkeeper_sim::{Measure, Scenario, Trace};
 
 use crate::lane::Lane;
@@ -244,9 +244,7 @@ struct Return {
 
 impl Return {
     fn of(scenario: &Scenario, trace: &Trace, tick: f64, lanes: usize) -> Self {
-        let falls = |fault: &&Fault| matches!(fault.what, What::Load(LoadFault::Scale { factor, .. }) if factor < 1.0);
-        let end = scenario.faults.iter().filter(falls).map(Fault::end).max_by(f64::total_cmp);
-        let at = end.filter(|end| *end < f64::from(scenario.minutes)).map(|end| (end * 60.0 / tick).ceil() as usize);
+        let at = scenario.comes_back().map(|minute| (minute * 60.0 / tick).ceil() as usize);
         // What the load would be without any fault: what is above it then is new.
         let load = at.map_or(0.0, |at| trace.at(at as f64 * tick));
         let need = f64::from(Measure::new(scenario.service.capacity).need(load).min(scenario.service.max));

@@ -21,11 +21,6 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// As the cluster's admin.
-    pub(crate) fn start(program: &Path, cluster: &Cluster) -> Result<Self> {
-        Self::start_as(program, cluster, &cluster.kubeconfig())
-    }
-
     /// As the bearer of a kubeconfig.
     pub(crate) fn start_as(program: &Path, cluster: &Cluster, kubeconfig: &Path) -> Result<Self> {
         Self::start_as_one_of(program, cluster, kubeconfig, "floorkeeper.log", &[])

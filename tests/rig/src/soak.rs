@@ -1,18 +1,25 @@
 //! Every scenario against floorkeeper on the rig, each judged by its own pass condition, and the report of that.
 
+mod dead;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use floorkeeper_sim::Scenario;
+use floorkeeper_sim::scenario::{ClusterFault, Fault, What};
 
 use crate::traffic::{Keeper, Lane, LaneReport, Playbill, Player, Stage};
+
+pub use dead::{Outlived, outlive, report as dead_report};
 
 /// How one scenario went.
 #[derive(Debug)]
 pub struct Soaked {
     pub scenario: Scenario,
+    /// With the admission policies in force.
+    pub enforced: bool,
     pub lanes: Vec<LaneReport>,
     pub took: Duration,
 }
@@ -24,27 +31,39 @@ pub struct Soaked {
 /// What could not be started or played; a broken pass condition is no error, see [`Soaked::broken`].
 pub async fn soak(scenario: Scenario, floorkeeper: &Path, say: impl Fn(&str)) -> Result<Soaked> {
     let began = Instant::now();
+    // From Kubernetes 1.37 on an HPA acts on an edit of its minimum at once, before anybody can put it back: only the API
+    // server itself comes first.
+    let edits_the_minimum = |fault: &Fault| matches!(fault.what, What::Cluster(ClusterFault::EditMinReplicas { .. }));
+    let enforced = scenario.faults.iter().any(edits_the_minimum);
     let playbill = Playbill {
         lanes: lanes(scenario.copies),
         scenario: scenario.clone(),
         budget: BUDGET,
         floorkeeper: Some(floorkeeper.to_owned()),
+        enforced,
+        dies: false,
     };
+    let lanes = play(playbill, say).await?;
+    Ok(Soaked { scenario, enforced, lanes, took: began.elapsed() })
+}
+
+/// Says every few minutes of the scenario how everybody does.
+async fn play(playbill: Playbill, say: impl Fn(&str)) -> Result<Vec<LaneReport>> {
+    let id = playbill.scenario.id.clone();
     let stage = Stage::build(playbill, &say).await?;
     let mut player = Player::warm(stage, &say).await?;
     let mut next = 0.0;
-    let lanes = player
+    player
         .play(|frame| {
             if frame.minute >= next {
                 next = frame.minute + SAY_EVERY;
                 let lanes =
                     frame.lanes.iter().map(|lane| format!("{}: {} ({})", lane.keeper.title(), lane.ready, lane.why));
                 let lanes = lanes.collect::<Vec<_>>().join("; ");
-                say(&format!("{} {}: need {}; {lanes}", scenario.id, frame.clock, frame.need));
+                say(&format!("{id} {}: need {}; {lanes}", frame.clock, frame.need));
             }
         })
-        .await?;
-    Ok(Soaked { scenario, lanes, took: began.elapsed() })
+        .await
 }
 
 impl Soaked {
@@ -63,9 +82,19 @@ impl Soaked {
         let broken = self.broken();
         let verdict =
             if broken.is_empty() { "passed".to_owned() } else { format!("**failed**: {}", broken.join("; ")) };
+        // Where a load falls and comes back, what matters is how much was kept, and what that left unserved.
+        let kept = each(&|run| run.kept_at_return.map_or_else(|| "-".to_owned(), |kept| format!("{kept:.0} %")));
+        let returned = self.lanes.iter().any(|run| run.kept_at_return.is_some());
+        let unmet = each(&|run| format!("{:.1} %", run.report.unmet_percent));
+        let dip = if returned {
+            format!("; of the need kept at the return: {kept}; unmet load: {unmet}")
+        } else {
+            String::new()
+        };
+        let enforced = if self.enforced { " (admission on)" } else { "" };
         let cut = self.scenario.cut.as_deref().map(|cut| format!(" (cut: {cut})")).unwrap_or_default();
         format!(
-            "| {} | {}{cut} | {} | {} | {} | {} s | {verdict} |",
+            "| {} | {}{enforced}{cut} | {} | {} | {} | {} s | {verdict}{dip} |",
             self.scenario.id,
             self.scenario.title,
             each(&|run| format!("{:.1}", run.report.unsafe_minutes)),
@@ -126,12 +155,25 @@ mod tests {
         let scenario = floorkeeper_sim::find("S8").unwrap();
         let report = Measure::new(120.0).report();
         let broken = Judge::new(&scenario).broken(&report, Some(0));
-        let lane = LaneReport { lane: Lane::new(Keeper::Guard), report, first_alarm: None, broken };
-        let soaked = Soaked { scenario, lanes: vec![lane], took: Duration::from_secs(61) };
+        let lane = LaneReport {
+            lane: Lane::new(Keeper::Guard),
+            report,
+            first_alarm: None,
+            kept_at_return: None,
+            stood: None,
+            broken,
+        };
+        let mut soaked = Soaked { scenario, enforced: false, lanes: vec![lane], took: Duration::from_secs(61) };
         assert_eq!(
             soaked.row(),
             "| S8 | Every query gives an empty answer | 0.0 | 0 | none | 61 s | **failed**: floorkeeper + HPA: no alarm, though one \
              was due after 5 minutes |"
+        );
+        soaked.lanes[0].kept_at_return = Some(106.7);
+        assert!(
+            soaked.row().ends_with("; of the need kept at the return: 107 %; unmet load: 0.0 % |"),
+            "{}",
+            soaked.row()
         );
         assert!(super::report(&[soaked.row()], "2024-03-05", "2 cores", "abc").contains("|---|"));
     }

@@ -21,6 +21,8 @@ async fn an_error_scales_the_service_away_under_an_hpa_on_cpu_and_not_under_one_
         lanes: vec![Lane::new(Keeper::HpaCpu), Lane::new(Keeper::HpaSameSignal)],
         budget: Duration::from_secs(60),
         floorkeeper: None,
+        enforced: false,
+        dies: false,
     };
     let stage = Stage::build(playbill, |_| {}).await.unwrap();
     let mut player = Player::warm(stage, |_| {}).await.unwrap();

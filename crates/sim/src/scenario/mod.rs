@@ -201,6 +201,14 @@ impl Scenario {
         Some((from, to))
     }
 
+    /// The minute at which a load that had fallen comes back; `None` if none falls, or none comes back while it is played.
+    #[must_use]
+    pub fn comes_back(&self) -> Option<f64> {
+        let falls = |fault: &&Fault| matches!(fault.what, What::Load(LoadFault::Scale { factor, .. }) if factor < 1.0);
+        let end = self.faults.iter().filter(falls).map(Fault::end).max_by(f64::total_cmp);
+        end.filter(|end| *end < f64::from(self.minutes))
+    }
+
     /// Refuses what a player can't play, before anything is started.
     ///
     /// # Errors
@@ -321,6 +329,22 @@ pass: {unsafeMinutes: 0}
         assert!(says("operator: kill", "operator: kill, cluster: scalerDeleted").contains("one seam"));
         assert!(says("from: 10, to: 20", "from: 10, to: 5").contains("faults[0]"));
         assert!(says("{zero: {of: [edge]}}", "{zreo: {}}").contains("zreo"));
+    }
+
+    #[test]
+    fn a_load_comes_back_at_the_end_of_its_last_fall() {
+        let with = |faults: &str| {
+            let own = "- {from: 10, to: 20, source: {zero: {of: [edge]}}}";
+            Scenario::from_yaml(&SMALL.replace(own, faults)).unwrap().comes_back()
+        };
+        let fall = |to: u32| format!("- {{from: 10, to: {to}, load: {{scale: {{factor: 0.02}}}}}}");
+        assert_eq!(with(&fall(20)), Some(20.0));
+        assert_eq!(
+            with(&format!("{}\n  - {{from: 20, to: 25, load: {{scale: {{factor: 3}}}}}}", fall(20))),
+            Some(20.0)
+        );
+        assert_eq!(with(&fall(60)), None, "not before the end");
+        assert_eq!(Scenario::from_yaml(SMALL).unwrap().comes_back(), None);
     }
 
     #[test]

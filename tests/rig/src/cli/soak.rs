@@ -24,22 +24,34 @@ pub(crate) struct Soak {
     /// Play against this program instead of building floorkeeper from the workspace.
     #[arg(long, value_name = "PROGRAM")]
     floorkeeper: Option<PathBuf>,
+    /// Kill floorkeeper before the first fault, with its admission policies in force, and judge by the floor alone.
+    #[arg(long)]
+    dead: bool,
 }
 
 impl Soak {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        let Self { names, report, floorkeeper } = self;
-        let names = if names.is_empty() { USUAL.iter().map(|&name| name.to_owned()).collect() } else { names };
+        let Self { names, report, floorkeeper, dead } = self;
+        let usual: &[&str] = if dead { &OUTLIVED } else { &USUAL };
+        let names = if names.is_empty() { usual.iter().map(|&name| name.to_owned()).collect() } else { names };
         let scenarios = names.iter().map(|name| floorkeeper_sim::find(name)).collect::<Result<Vec<_>, _>>()?;
         let floorkeeper = program(floorkeeper).await?;
         let (mut rows, mut failed) = (Vec::new(), false);
         for scenario in scenarios {
             let id = scenario.id.clone();
             eprintln!("{id}: {}", scenario.title);
-            let row = match soak::soak(scenario, &floorkeeper, |what| eprintln!("  {what}")).await {
-                Ok(soaked) => {
-                    failed |= !soaked.broken().is_empty();
-                    soaked.row()
+            let say = |what: &str| eprintln!("  {what}");
+            let played = if dead {
+                let outlived = soak::outlive(scenario, &floorkeeper, say).await;
+                outlived.map(|outlived| (outlived.row(), outlived.broken()))
+            } else {
+                let soaked = soak::soak(scenario, &floorkeeper, say).await;
+                soaked.map(|soaked| (soaked.row(), soaked.broken()))
+            };
+            let row = match played {
+                Ok((row, broken)) => {
+                    failed |= !broken.is_empty();
+                    row
                 }
                 // The others are still worth playing.
                 Err(error) => {
@@ -50,7 +62,8 @@ impl Soak {
             eprintln!("{row}");
             rows.push(row);
             let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-            let text = soak::report(&rows, &date, &machine(), &commit());
+            let text = if dead { soak::dead_report } else { soak::report };
+            let text = text(&rows, &date, &machine(), &commit());
             match &report {
                 // After each: an hour is long.
                 Some(path) => std::fs::write(path, text).with_context(|| format!("{}", path.display()))?,
@@ -82,11 +95,17 @@ fn commit() -> String {
 }
 
 /// Without those that last days, or are about arithmetic alone.
-const USUAL: [&str; 15] =
-    ["S1a", "S1b", "S1c", "S1c-lost", "S2", "S8", "S9", "S10", "S12", "S13", "S14", "S19", "S20", "S24", "S25"];
+const USUAL: [&str; 20] = [
+    "S1a", "S1b", "S1c", "S1c-lost", "S2", "S5", "S6", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S16", "S18",
+    "S19", "S20", "S24", "S25",
+];
+
+/// Those in which somebody writes fewer replicas, or a lower minimum, or is told of less load.
+const OUTLIVED: [&str; 9] = ["S1a", "S5", "S6", "S11", "S12", "S13", "S16", "S18", "S24"];
 
 const EXAMPLES: &str = "\
 Examples:
   cargo rig soak                                  the usual ones, the report on standard output
   cargo rig soak --report docs/soak-2026-11.md    the same, the report into a file, written after each
-  cargo rig soak S8 S13                           two of them";
+  cargo rig soak S8 S13                           two of them
+  cargo rig soak --dead                           what the API server keeps by itself";

@@ -38,7 +38,8 @@ impl Demo {
         }
         let lanes = KEEPERS.map(Lane::new).to_vec();
         let view = View::open(&scenario);
-        let playbill = Playbill { scenario, lanes, budget: BUDGET, floorkeeper: Some(floorkeeper) };
+        let playbill =
+            Playbill { scenario, lanes, budget: BUDGET, floorkeeper: Some(floorkeeper), enforced: false, dies: false };
         let stage = Stage::build(playbill, |what| view.say(what)).await?;
         let mut player = Player::warm(stage, |what| view.say(what)).await?;
         let mut history = History::default();

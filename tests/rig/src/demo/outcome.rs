@@ -125,7 +125,14 @@ mod tests {
         let run = |keeper, ready, first_alarm: Option<(f64, String)>| {
             let mut measure = Measure::new(100.0);
             measure.add(&Moment { minute: 0.0, lasts: 2.0, offered: 1_000.0, ready, replicas: ready });
-            LaneReport { lane: Lane::new(keeper), report: measure.report(), first_alarm, broken: Vec::new() }
+            LaneReport {
+                lane: Lane::new(keeper),
+                report: measure.report(),
+                first_alarm,
+                kept_at_return: None,
+                stood: None,
+                broken: Vec::new(),
+            }
         };
         Outcome {
             scenario: floorkeeper_sim::find("S1a").unwrap(),

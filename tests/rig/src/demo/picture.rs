@@ -186,6 +186,8 @@ mod tests {
                 lane: Lane::new(keeper),
                 report: Measure::new(1.0).report(),
                 first_alarm: None,
+                kept_at_return: None,
+                stood: None,
                 broken: Vec::new(),
             })
             .into();

@@ -13,6 +13,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind,
 use serde_json::json;
 use tokio::sync::{Mutex, RwLock};
 
+use super::dead;
 use super::lane::{Lane, SERVICE};
 use super::schedule::Schedule;
 use super::sight::{PodSeen, policy_resource};
@@ -25,6 +26,10 @@ pub(super) struct Cast {
     pub client: Client,
     pub prometheus: Arc<RwLock<Prometheus>>,
     pub operator: Arc<Mutex<Option<Operator>>>,
+    /// The API server enforces its floors.
+    pub enforced: bool,
+    /// floorkeeper is dead when faults happen.
+    pub dies: bool,
 }
 
 /// Whether the rig can play this fault.
@@ -69,6 +74,7 @@ impl Cast {
                 let data = if *empty { Data::Lost } else { Data::Kept };
                 self.prometheus.write().await.restart(data).await
             }
+            What::Operator(OperatorFault::Kill | OperatorFault::Restart) if self.dies => Ok(()),
             What::Operator(OperatorFault::Kill) => match self.operator.lock().await.as_mut() {
                 Some(operator) => operator.kill_and_start(),
                 None => bail!("there is no floorkeeper to kill"),
@@ -91,24 +97,32 @@ impl Cast {
         match fault {
             ClusterFault::ReapplyReplicas { replicas } => {
                 let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-                self.deployments(lane).patch(SERVICE, &PatchParams::default(), &patch).await?;
+                match self.deployments(lane).patch(SERVICE, &PatchParams::default(), &patch).await {
+                    Err(kube::Error::Api(status)) if self.enforced && dead::is_refusal(&status) => {}
+                    outcome => outcome.map(drop)?,
+                }
             }
             ClusterFault::EditMinReplicas { replicas } => {
                 let patch = Patch::Merge(json!({"spec": {"minReplicas": replicas}}));
-                self.hpas(lane).patch(SERVICE, &PatchParams::default(), &patch).await?;
+                // Where no scaler is, the minimum is the policy's own.
+                if lane.keeper.has_hpa() {
+                    self.hpas(lane).patch(SERVICE, &PatchParams::default(), &patch).await?;
+                } else {
+                    self.policies(lane).patch(SERVICE, &PatchParams::default(), &patch).await?;
+                }
             }
-            ClusterFault::ScalerDeleted => {
+            ClusterFault::ScalerDeleted if lane.keeper.has_hpa() => {
                 self.hpas(lane).delete(SERVICE, &DeleteParams::default()).await?;
             }
             ClusterFault::PolicyRecreated if lane.keeper.is_floorkeeper() => {
-                let policies =
-                    Api::<DynamicObject>::namespaced_with(self.client.clone(), &lane.namespace, &policy_resource());
+                let policies = self.policies(lane);
                 let mut policy = policies.get(SERVICE).await?;
                 policies.delete(SERVICE, &DeleteParams::default()).await?;
                 policy.metadata = kube::core::ObjectMeta { name: Some(SERVICE.to_owned()), ..Default::default() };
                 policies.create(&PostParams::default(), &policy).await?;
             }
             ClusterFault::PolicyRecreated
+            | ClusterFault::ScalerDeleted
             | ClusterFault::Unready { .. }
             | ClusterFault::Flapping { .. }
             | ClusterFault::StartFailing
@@ -156,6 +170,10 @@ impl Cast {
 
     fn deployments(&self, lane: &Lane) -> Api<Deployment> {
         Api::namespaced(self.client.clone(), &lane.namespace)
+    }
+
+    fn policies(&self, lane: &Lane) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &lane.namespace, &policy_resource())
     }
 
     fn hpas(&self, lane: &Lane) -> Api<HorizontalPodAutoscaler> {

@@ -58,7 +58,7 @@ impl Keeper {
         }
     }
 
-    fn has_hpa(self) -> bool {
+    pub(super) fn has_hpa(self) -> bool {
         match self {
             Self::HpaCpu | Self::HpaSameSignal | Self::Guard => true,
             Self::Alone => false,
@@ -165,14 +165,12 @@ impl Lane {
         let short = |minutes: u64| span(schedule.short(Duration::from_secs(60 * minutes)));
         let long = |hours: u64| span(schedule.long(Duration::from_secs(3600 * hours)));
         let signals: Vec<Value> = demands.iter().map(|series| signal(*series)).collect();
-        json!({
+        let mut policy = json!({
             "apiVersion": "floorkeeper.dev/v1alpha1", "kind": "ScalingPolicy",
             "metadata": {"name": SERVICE, "namespace": self.namespace},
             "spec": {
                 "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": SERVICE},
                 "mode": mode,
-                "minReplicas": spec.min,
-                "maxReplicas": spec.max,
                 "demand": {
                     "capacity": format!("{}", spec.capacity),
                     "headroomPercent": spec.headroom_percent,
@@ -182,7 +180,13 @@ impl Lane {
                 "distrust": {"unusualFall": {"holdFor": long(1), "keepFor": long(8)}, "holdAtMost": long(24)},
                 "scaleDown": {"window": short(10), "halfLife": span(schedule.calm(Duration::from_secs(3600))), "verifyFor": short(2)},
             },
-        })
+        });
+        // An HPA says the bounds itself, and who edits them there edits them for both.
+        if self.keeper == Keeper::Alone {
+            policy["spec"]["minReplicas"] = json!(spec.min);
+            policy["spec"]["maxReplicas"] = json!(spec.max);
+        }
+        policy
     }
 }
 
@@ -272,6 +276,7 @@ mod tests {
         assert_eq!(cpu["averageUtilization"], 56.0, "70 % of the request at capacity, with 25 % headroom");
         assert_eq!(of(Keeper::HpaSameSignal)[0]["spec"]["metrics"][0]["external"]["target"]["averageValue"], "96000m");
         assert_eq!(of(Keeper::Alone)[0]["spec"]["demand"]["headroomPercent"], 25);
+        assert_eq!(of(Keeper::Alone)[0]["spec"]["minReplicas"], 4);
         let guard = of(Keeper::Guard);
         assert_eq!(
             guard.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(),
@@ -282,5 +287,6 @@ mod tests {
             "five minutes, twenty times as fast"
         );
         assert_eq!(guard[1]["spec"]["scaleDown"]["window"], "30s");
+        assert!(guard[0]["spec"]["minReplicas"] == 4 && guard[1]["spec"].get("minReplicas").is_none());
     }
 }

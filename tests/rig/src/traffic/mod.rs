@@ -10,6 +10,7 @@
 
 mod adapter;
 mod cast;
+mod dead;
 mod lane;
 mod player;
 mod schedule;
@@ -19,6 +20,7 @@ mod source;
 mod stage;
 mod why;
 
+pub use dead::Stood;
 pub use lane::{Keeper, Lane, SERVICE};
 pub use player::{Frame, LaneFrame, LaneReport, Player};
 pub use schedule::{CALM_SPEED, EDGE_SPEED, Schedule};

@@ -9,6 +9,7 @@ use floorkeeper_sim::{Measure, Moment, Outputs, Report, Service, Trace};
 use tokio::task::JoinSet;
 
 use super::cast;
+use super::dead::{self, Stood};
 use super::lane::{CPU_REQUEST_MILLIS, Keeper, Lane, SERVICE};
 use super::series::{Counters, Sayings};
 use super::source::Mood;
@@ -46,6 +47,11 @@ pub struct LaneReport {
     pub report: Report,
     /// Minutes from the onset of the fault to the first alarm, and what it said.
     pub first_alarm: Option<(f64, String)>,
+    /// Where a load had fallen: percent of what it needs without any fault that was there when it came back.
+    pub kept_at_return: Option<f64>,
+    /// Where floorkeeper died: what its floor did without it.
+    pub stood: Option<Stood>,
+    /// Broken pass conditions. They ask for a floorkeeper that lives: where it died there are none.
     pub broken: Vec<Broken>,
 }
 
@@ -68,6 +74,8 @@ struct Run {
     /// Whether each condition was False when last seen.
     conditions: HashMap<String, bool>,
     first_alarm: Option<(f64, String)>,
+    /// Replicas when last seen before a load that had fallen came back.
+    before_return: u32,
 }
 
 impl Player {
@@ -116,6 +124,11 @@ impl Player {
             ticks.tick().await;
             let now = began.elapsed().min(length);
             let minute = self.stage.schedule.minute(now);
+            if minute >= self.onset - dead::BEFORE_ONSET
+                && let Some(witnesses) = self.stage.witnesses.as_mut()
+            {
+                witnesses.bury(&self.stage.cast).await?;
+            }
             self.happen(last_minute, minute)?;
             let frame = self.tick(minute, (now - last).as_secs_f64(), minute - last_minute);
             watch(&frame);
@@ -169,6 +182,8 @@ impl Player {
                 Keeper::Guard => &["ScalingActive", "Ready", "Trusted"],
                 Keeper::Alone => &["Ready", "Trusted"],
             };
+            let enforced = self.stage.cast.enforced && run.lane.keeper.is_floorkeeper();
+            let wanted = [wanted, if enforced { &["Enforced"] } else { &[] }].concat();
             wanted.iter().find_map(|kind| match conditions.iter().find(|one| one.kind == *kind) {
                 Some(condition) if condition.is_true => None,
                 Some(condition) => Some(format!(
@@ -243,13 +258,26 @@ impl Player {
     }
 
     fn reports(&self) -> Vec<LaneReport> {
+        let Stage { scenario, witnesses, .. } = &self.stage;
+        let needed = scenario.comes_back().map(|minute| {
+            let load = self.trace.at(minute * 60.0);
+            Measure::new(scenario.service.capacity).need(load).min(scenario.service.max)
+        });
         self.runs
             .iter()
             .map(|run| {
                 let report = run.measure.report();
-                let broken = run.judge.broken(&report, Some(usize::from(run.first_alarm.is_some())));
+                let mut judge = run.judge.clone();
+                let kept_at_return =
+                    needed.map(|needed| 100.0 * f64::from(run.before_return) / f64::from(needed.max(1)));
+                if let Some(kept) = kept_at_return {
+                    judge.kept_at_return(kept);
+                }
+                let alarms = usize::from(run.first_alarm.is_some());
+                let broken = if witnesses.is_none() { judge.broken(&report, Some(alarms)) } else { Vec::new() };
+                let stood = witnesses.as_ref().and_then(|witnesses| witnesses.testify(&run.lane));
                 let first_alarm = run.first_alarm.clone().map(|(minute, what)| (minute - self.onset, what));
-                LaneReport { lane: run.lane.clone(), report, first_alarm, broken }
+                LaneReport { lane: run.lane.clone(), report, first_alarm, kept_at_return, stood, broken }
             })
             .collect()
     }
@@ -265,6 +293,7 @@ impl Run {
             judge: Judge::new(&stage.scenario),
             conditions: HashMap::new(),
             first_alarm: None,
+            before_return: 0,
         }
     }
 
@@ -275,6 +304,9 @@ impl Run {
         if lasts > 0.0 {
             self.measure.add(moment);
             self.judge.see(moment);
+        }
+        if stage.scenario.comes_back().is_some_and(|back| minute < back) {
+            self.before_return = replicas;
         }
         for condition in stage.sight.conditions(&self.lane) {
             let before = self.conditions.insert(condition.kind.clone(), condition.is_false).unwrap_or(false);

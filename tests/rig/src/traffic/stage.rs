@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::adapter;
 use super::cast::{self, Cast};
+use super::dead::{self, Witnesses};
 use super::lane::{self, Lane};
 use super::schedule::{EDGE_SPEED, Schedule};
 use super::sight::Sight;
@@ -29,6 +30,8 @@ pub struct Stage {
     pub(super) proxy: SourceProxy,
     pub(super) apis: Arc<MetricsApis>,
     pub(super) cast: Cast,
+    /// Where floorkeeper is to die.
+    pub(super) witnesses: Option<Witnesses>,
     adapter: JoinHandle<()>,
     cluster: Cluster,
 }
@@ -42,6 +45,10 @@ pub struct Playbill {
     pub budget: Duration,
     /// The floorkeeper program, where a lane needs it.
     pub floorkeeper: Option<PathBuf>,
+    /// The API server enforces its floors: the admission policies are installed, and every namespace under it asks for them.
+    pub enforced: bool,
+    /// It dies a minute before the first fault and stays dead.
+    pub dies: bool,
 }
 
 impl Stage {
@@ -50,7 +57,7 @@ impl Stage {
     /// # Errors
     /// A fault that the rig can't play is refused before anything starts.
     pub async fn build(playbill: Playbill, say: impl Fn(&str)) -> Result<Self> {
-        let Playbill { scenario, lanes, budget, floorkeeper } = playbill;
+        let Playbill { scenario, lanes, budget, floorkeeper, enforced, dies } = playbill;
         scenario.playable(cast::can_play)?;
         if floorkeeper.is_none() && lanes.iter().any(|lane| lane.keeper.is_floorkeeper()) {
             bail!("a lane that floorkeeper keeps needs the floorkeeper program");
@@ -81,14 +88,17 @@ impl Stage {
         let operator = match floorkeeper {
             Some(program) => {
                 say("installing floorkeeper");
-                Some(install(&program, &cluster, &lane::metric_source(proxy.url(), &schedule)).await?)
+                let kubeconfig = install(&program, &cluster, &lane::metric_source(proxy.url(), &schedule)).await?;
+                let kubeconfig = if enforced { dead::enforce(&cluster, &lanes).await? } else { kubeconfig };
+                Some(Operator::start_as(&program, &cluster, &kubeconfig)?)
             }
             None => None,
         };
         let sight = Sight::open(cluster.client()).await?;
         let operator = Arc::new(Mutex::new(operator));
-        let cast = Cast { client: cluster.client(), prometheus, operator };
-        Ok(Self { scenario, schedule, lanes, sight, edge, proxy, apis, cast, adapter, cluster })
+        let cast = Cast { client: cluster.client(), prometheus, operator, enforced, dies };
+        let witnesses = dies.then(|| Witnesses::open(&cluster, &lanes));
+        Ok(Self { scenario, schedule, lanes, sight, edge, proxy, apis, cast, witnesses, adapter, cluster })
     }
 
     /// Creates the HPAs and policies.
@@ -122,7 +132,7 @@ impl Stage {
     /// Leaves the cluster, Prometheus and floorkeeper up after this program, for kubectl; the traffic ends.
     pub async fn keep(self) -> Result<Kept> {
         let Self { adapter, cast, cluster, .. } = self;
-        let Cast { prometheus, operator, client: _ } = cast;
+        let Cast { prometheus, operator, client: _, enforced: _, dies: _ } = cast;
         adapter.abort();
         // It was told to end: how is of no interest, only that it has let go of Prometheus.
         let _ = adapter.await;
@@ -134,8 +144,8 @@ impl Stage {
     }
 }
 
-/// Its kinds, its source, itself.
-async fn install(program: &Path, cluster: &Cluster, source: &Value) -> Result<Operator> {
+/// Its kinds and its source. Gives the kubeconfig with which it runs, the admin's.
+async fn install(program: &Path, cluster: &Cluster, source: &Value) -> Result<PathBuf> {
     let crds = tokio::process::Command::new(program).arg("crds").kill_on_drop(true).output().await;
     let crds = crds.with_context(|| format!("{} does not start", program.display()))?;
     if !crds.status.success() {
@@ -145,7 +155,7 @@ async fn install(program: &Path, cluster: &Cluster, source: &Value) -> Result<Op
     cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await?;
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "floorkeeper-system"}});
     cluster.apply(&documents(&[namespace, source.clone()])).await.context("the MetricSource is refused")?;
-    Operator::start(program, cluster)
+    Ok(cluster.kubeconfig())
 }
 
 /// Replicas that carry this load with the service's headroom.

@@ -11,7 +11,8 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::task::JoinSet;
 
-pub(crate) struct Eye {
+/// The Deployments of a namespace, from its opening on.
+pub struct Eye {
     seen: Arc<Mutex<Seen>>,
     _watch: JoinSet<()>,
 }
@@ -20,7 +21,8 @@ pub(crate) struct Eye {
 type Seen = BTreeMap<String, Vec<(Instant, u32)>>;
 
 impl Eye {
-    pub(crate) fn open(client: Client, namespace: &str) -> Self {
+    /// Looks from now on.
+    pub fn open(client: Client, namespace: &str) -> Self {
         let seen = Arc::<Mutex<Seen>>::default();
         let (api, into) = (Api::<Deployment>::namespaced(client, namespace), Arc::clone(&seen));
         let mut watch = JoinSet::new();
@@ -41,12 +43,13 @@ impl Eye {
         Self { seen, _watch: watch }
     }
 
-    pub(crate) fn now(&self, name: &str) -> u32 {
+    /// What was written last; 0 if nothing was seen.
+    pub fn now(&self, name: &str) -> u32 {
         self.all(name).last().map_or(0, |(_, replicas)| *replicas)
     }
 
     /// The fewest since a moment, what stood at that moment included; and for how long there were fewer than `floor`.
-    pub(crate) fn since(&self, name: &str, moment: Instant, floor: u32) -> (u32, Duration) {
+    pub fn since(&self, name: &str, moment: Instant, floor: u32) -> (u32, Duration) {
         let all = self.all(name);
         let ends = all.iter().skip(1).map(|(at, _)| *at).chain([Instant::now()]);
         let spans = all.iter().zip(ends).filter(|(_, end)| *end > moment);
