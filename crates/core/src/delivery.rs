@@ -40,6 +40,8 @@ pub(crate) struct Lane {
     under_way: bool,
     failures: u32,
     not_before: Timestamp,
+    /// The last one lowered something: what it waits for is nothing to a raise.
+    lowers: bool,
 }
 
 impl Lane {
@@ -47,8 +49,13 @@ impl Lane {
         !self.under_way && now >= self.not_before
     }
 
-    pub(crate) fn start(&mut self) {
-        self.under_way = true;
+    /// A raise never waits because a lowering before it was refused.
+    pub(crate) fn is_free_for(&self, lowers: bool, now: Timestamp) -> bool {
+        self.is_free(now) || (!self.under_way && self.lowers && !lowers)
+    }
+
+    pub(crate) fn start(&mut self, lowers: bool) {
+        (self.under_way, self.lowers) = (true, lowers);
     }
 
     /// A conflict is news, not a failure: the truth is on its way, and the next try comes soon.
@@ -211,11 +218,11 @@ mod tests {
     #[test]
     fn a_failed_write_waits_longer_each_time_and_a_done_one_forgets() {
         let mut lane = Lane::default();
-        lane.start();
+        lane.start(false);
         assert!(!lane.is_free(second(100)));
         let mut waits = Vec::new();
         for _ in 0..6 {
-            lane.start();
+            lane.start(false);
             lane.ended(Outcome::Failed, second(0));
             waits.push(lane.retry_at(second(0)).map(|at| at.0 / 1000));
         }
@@ -225,6 +232,20 @@ mod tests {
         lane.ended(Outcome::Conflict, second(20));
         assert_eq!(lane.retry_at(second(20)), Some(second(21)));
         assert!(lane.is_free(second(21)));
+    }
+
+    #[test]
+    fn a_raise_does_not_wait_for_a_lowering_that_was_refused() {
+        for outcome in [Outcome::Conflict, Outcome::Failed] {
+            let mut lane = Lane::default();
+            lane.start(true);
+            assert!(!lane.is_free_for(false, second(0)), "one at a time");
+            lane.ended(outcome, second(0));
+            assert!(lane.is_free_for(false, second(0)) && !lane.is_free_for(true, second(0)));
+            lane.start(false);
+            lane.ended(outcome, second(0));
+            assert!(!lane.is_free_for(false, second(0)), "a raise that was refused itself waits");
+        }
     }
 
     #[test]

@@ -75,7 +75,10 @@ fn writes(workload: &Workload) -> bool {
 }
 
 fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey, Standing)> {
-    if !workload.delivery.row.is_free(now) {
+    let stored = workload.delivery.stored();
+    let lowers = stored.is_some_and(|row| workload.standing.replicas < row.replicas);
+    let raises = stored.is_none_or(|row| workload.standing.replicas > row.replicas);
+    if !workload.delivery.row.is_free_for(!raises, now) {
         return None;
     }
     let uid = workload.seen().map_or_else(|| Arc::clone(&workload.standing.uid), |target| Arc::clone(&target.uid));
@@ -88,7 +91,6 @@ fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey
     if same && !claims {
         return None;
     }
-    let lowers = stored.is_some_and(|row| wanted.replicas < row.replicas);
     let mut row = wanted.clone();
     row.policy = Arc::clone(&workload.key.name);
     row.uid = uid;
@@ -99,7 +101,7 @@ fn row(workload: &mut Workload, epoch: u64, now: Timestamp) -> Option<(TargetKey
     };
     row.released = false;
     row.seq = workload.delivery.next_seq(epoch);
-    workload.delivery.row.start();
+    workload.delivery.row.start(!raises);
     Some((workload.policy.target.clone(), row))
 }
 
@@ -121,17 +123,17 @@ fn replicas(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timest
     let target = workload.seen()?.clone();
     let pin = pinned(workload);
     let undo = workload.delivery.look(target.replicas, enforced);
-    if !workload.delivery.replicas.is_free(now) {
-        return None;
-    }
     // Where floorkeeper is the scaler, a released floor is no reason not to follow the need.
     let wish = match (workload.policy.mode, pin) {
         (Mode::Autoscale, None) => enforced.max(workload.need_now(now).min(workload.bounds().1)),
         (Mode::Autoscale | Mode::Guard | Mode::AutoscaleUtilization | Mode::Observe, _) => enforced,
     };
-    let to =
-        if target.replicas < wish { wish } else { lowered(workload, target.replicas, enforced, pin, is_stored, now)? };
-    workload.delivery.replicas.start();
+    let lowers = target.replicas >= wish;
+    if !workload.delivery.replicas.is_free_for(lowers, now) {
+        return None;
+    }
+    let to = if lowers { lowered(workload, target.replicas, enforced, pin, is_stored, now)? } else { wish };
+    workload.delivery.replicas.start(lowers);
     workload.delivery.seen_since = false;
     Some(Replicas { target: workload.policy.target.clone(), version: target.version, from: target.replicas, to, undo })
 }
@@ -188,12 +190,12 @@ fn bounds(workload: &mut Workload, enforced: u32, is_stored: bool, now: Timestam
     }
     let sleeps = !awake && scaler.idle.is_some_and(|idle| idle.awake);
     let lowers = bounds.min < scaler.min || bounds.max < scaler.max || sleeps;
-    if (lowers && !is_stored) || !workload.delivery.bounds.is_free(now) {
+    if (lowers && !is_stored) || !workload.delivery.bounds.is_free_for(lowers, now) {
         return None;
     }
     let overslept = slept.filter(|_| scaler.kept.is_some_and(|kept| kept.awake));
     let undo = overslept.is_some() || scaler.kept.is_some_and(|kept| scaler.min < kept.applied.min);
-    workload.delivery.bounds.start();
+    workload.delivery.bounds.start(lowers);
     workload.delivery.minimum_found = overslept.map_or(scaler.min, |idle| idle.replicas.min(scaler.min));
     Some(ScalerBounds {
         target: workload.policy.target.clone(),
@@ -223,7 +225,7 @@ fn give_back(workload: &mut Workload, epoch: u64, now: Timestamp, planned: &mut 
         && scaler.kept.is_some()
     {
         if workload.delivery.bounds.is_free(now) {
-            workload.delivery.bounds.start();
+            workload.delivery.bounds.start(true);
             planned.bounds = Some(ScalerBounds {
                 target: workload.policy.target.clone(),
                 unpins: pins(&scaler),
@@ -249,7 +251,7 @@ fn give_back(workload: &mut Workload, epoch: u64, now: Timestamp, planned: &mut 
         let row = Standing { released: true, epoch, seq: workload.delivery.next_seq(epoch), ..stored };
         planned.row = Some((target, row));
     }
-    workload.delivery.row.start();
+    workload.delivery.row.start(true);
 }
 
 /// What somebody else had written below the floor is put back: only now it is known that there was something to undo.

@@ -1,11 +1,11 @@
-//! A write below the floor is put back at once and counted once, whatever the watch says late.
+//! A write below the floor is put back at once and counted once, whatever the watch says late and whatever was refused.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use floorkeeper_core::{
-    Engine, Event, Mode, Notice, Outcome, Policy, PolicyKey, Replicas, Rollout, Target, TargetKey, Timestamp,
-    UnusualFall, Write,
+    Action, Engine, Event, Mode, Notice, Outcome, Override, Policy, PolicyKey, Replicas, Rollout, Target, TargetKey,
+    Timestamp, UnusualFall, Write,
 };
 
 struct Story {
@@ -142,5 +142,25 @@ fn an_undo_that_fails_is_one_still_and_three_are_contested() {
         assert_eq!(story.sees(4), [raise(4, true)]);
         story.ended(&raise(4, true), Outcome::Done);
         assert_eq!(story.told(), (1, contests));
+    }
+}
+
+/// A lowering is refused, and in the same moment more is wanted: that does not wait until the lowering would be tried again.
+#[test]
+fn a_raise_does_not_wait_for_a_refused_lowering() {
+    for outcome in [Outcome::Conflict, Outcome::Failed] {
+        let mut story = Story::begin();
+        let mut pinned_to = |replicas| {
+            let (from, until) = (story.now, story.now.plus(Duration::from_secs(3600)));
+            let order = Override { name: "pin".into(), action: Action::Pin(replicas), from, until };
+            story.tell(Event::Overrides(PolicyKey::new("shop", "web"), vec![order]));
+            let writes = story.poll();
+            let floor = writes.into_iter().find(|write| matches!(write, Write::Floors { .. }));
+            let Some(Write::Floors { rows, .. }) = &floor else { panic!("no floor is written") };
+            assert_eq!(rows[0].1.replicas, replicas);
+            story.engine.acknowledged(floor.as_ref().unwrap(), outcome, story.now);
+        };
+        pinned_to(6);
+        pinned_to(14);
     }
 }
