@@ -223,8 +223,9 @@ impl Workload {
             }
             self.template = template;
         }
+        let unstored = self.standing.step.is_some_and(|step| self.stored_above(step.to).is_some());
         if let Some(step) = &mut self.standing.step
-            && self.delivery.above(step.to).is_some()
+            && unstored
         {
             // Not stored yet: nothing can have followed it.
             step.at = now;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Event, Policy, PolicyKey, TargetKey, Write};
+use floorkeeper_core::{Event, Mode, Policy, PolicyKey, TargetKey, Write};
 
 use crate::world::cluster::{Hpa, Pods};
 use crate::world::history::{CAPACITY, fleet, minutes, policy, web, web_target};
@@ -238,6 +238,25 @@ fn the_younger_comes_down_from_the_older_ones_floor_in_steps() {
 }
 
 #[test]
+fn who_has_no_row_of_its_own_comes_down_as_if_it_were_alone() {
+    let alone = {
+        let mut world = guarded();
+        world.truth(&web()).load = 8.0 * CAPACITY;
+        world.run(minutes(150));
+        world.decision(&web()).floor
+    };
+    assert_eq!(alone, 10);
+    for mode in [Mode::Guard, Mode::Observe] {
+        let mut world = guarded();
+        let (younger, created) = (PolicyKey::new("shop", OTHER), world.now);
+        world.add_policy(&younger, Policy { created, mode, ..world.policy(&web()).clone() });
+        world.truth(&younger).load = 8.0 * CAPACITY;
+        world.run(minutes(150));
+        assert_eq!((world.decision(&web()).floor, world.decision(&younger).floor), (17, alone), "{mode:?}");
+    }
+}
+
+#[test]
 fn who_stands_as_high_already_inherits_nothing() {
     let mut world = guarded();
     let younger = PolicyKey::new("shop", OTHER);
@@ -275,7 +294,7 @@ fn a_floor_is_given_back_in_its_time_and_tried_again_where_nobody_answers() {
 fn a_policy_in_observe_that_is_deleted_leaves_nothing() {
     let mut world = World::new();
     world.add_target(&web_target(), Pods::new("web", 20, Duration::ZERO), None);
-    world.add_policy(&web(), Policy { mode: floorkeeper_core::Mode::Observe, ..policy() });
+    world.add_policy(&web(), Policy { mode: Mode::Observe, ..policy() });
     world.truth(&web()).load = 13.0 * CAPACITY;
     world.run(minutes(5));
     assert_eq!(world.engine.decisions().count(), 1);
@@ -309,14 +328,14 @@ fn a_policy_that_goes_before_it_took_its_floor_over_gives_the_minimum_back_too()
 #[test]
 fn a_policy_that_only_observes_from_now_on_gives_back_at_once_and_can_keep_again() {
     let mut world = guarded();
-    world.edit_policy(&web(), |policy| policy.mode = floorkeeper_core::Mode::Observe);
+    world.edit_policy(&web(), |policy| policy.mode = Mode::Observe);
     assert_eq!((world.store.row(&web_target()), hpa_min(&world)), (None, 3));
     assert_eq!(world.hpas[&web_target()].kept, None);
     let written = world.wrote.len();
     world.run(minutes(30));
     assert_eq!(world.wrote.len(), written, "an observer writes nothing");
     assert_eq!(world.decision(&web()).floor, 17, "it goes on deciding");
-    world.edit_policy(&web(), |policy| policy.mode = floorkeeper_core::Mode::Guard);
+    world.edit_policy(&web(), |policy| policy.mode = Mode::Guard);
     assert_eq!((world.store.floor(&web_target()), hpa_min(&world)), (Some(17), 17));
 }
 
@@ -324,7 +343,7 @@ fn a_policy_that_only_observes_from_now_on_gives_back_at_once_and_can_keep_again
 fn an_observer_beside_a_keeper_gives_nothing_back() {
     let mut world = guarded();
     let observer = PolicyKey::new("shop", OTHER);
-    let mode = floorkeeper_core::Mode::Observe;
+    let mode = Mode::Observe;
     world.add_policy(&observer, Policy { mode, ..world.policy(&web()).clone() });
     world.truth(&observer).load = 24.0 * CAPACITY;
     world.run(minutes(15));
