@@ -66,6 +66,15 @@ impl Days {
         }
         self.conclude();
     }
+
+    /// What was known `before` was told again with the rest. Which minutes are the same nobody knows, so they count once.
+    pub(super) fn count_once(&mut self, before: &Self) {
+        for (day, before) in self.ring.iter_mut().zip(&before.ring) {
+            if day.number == before.number {
+                day.minutes = before.minutes.max(day.minutes - before.minutes);
+            }
+        }
+    }
 }
 
 fn stored(day: &Day) -> LearnedDay {

@@ -124,8 +124,10 @@ impl History {
         Self { days: self.days.clone(), ..Self::new() }
     }
 
-    /// Takes over what the past has taught. What this process has seen itself counts where it is more.
-    pub(crate) fn take_past(&mut self, taught: Self) {
+    /// Takes over what the past has taught beyond [`Self::taught_so_far`]. What this process has seen itself counts where it is
+    /// more.
+    pub(crate) fn take_past(&mut self, mut taught: Self) {
+        taught.days.count_once(&self.days);
         self.days.merge(&taught.days);
         if !self.peaks.covers_all() {
             let seen = self.peaks.of(peaks::SPANS.len() - 1);
@@ -167,6 +169,35 @@ mod tests {
         assert_eq!((past.levels.len(), past.levels[0], past.levels[4319]), (4320, 2.0, 3.0));
         assert_eq!(past.heard.iter().sum::<u32>(), 2);
     }
+
+    #[test]
+    fn minutes_that_are_told_twice_are_known_once() {
+        // Of yesterday six hours are known, from a store and from the source.
+        let midnight = Timestamp(1_709_596_800_000);
+        let told = |history: &mut History| {
+            let mut past = Past::before(midnight);
+            let steps = (216..576).map(|step| (midnight.minus(STEP * step), Some(40.0)));
+            past.tell(0, steps);
+            let mut taught = history.taught_so_far();
+            past.teach(&mut taught, &crate::policy::tests::policy(), 2);
+            history.take_past(taught);
+            history.learned(Vec::new())
+        };
+        let yesterday = |learned: &crate::Learned| {
+            let number = u32::try_from(midnight.0 / 86_400_000 - 1).unwrap();
+            learned.days.iter().find(|day| day.day == number).unwrap().minutes
+        };
+        let first = told(&mut History::new());
+        let mut restarted = History::new();
+        restarted.restore(&first, 1.0);
+        let second = told(&mut restarted);
+        assert_eq!(
+            (yesterday(&first), yesterday(&second)),
+            (365, 365),
+            "and the five minutes to the first that is not known"
+        );
+    }
+
     #[test]
     fn what_a_fall_has_left_is_what_the_last_hour_since_then_needed() {
         let now = Timestamp(1_709_600_400_000);

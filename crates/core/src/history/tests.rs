@@ -238,7 +238,7 @@ fn of_one_day_what_was_known_for_longer_counts() {
     };
     for (own, told, kept) in [(100, 99, 1.0), (100, 100, 1.0), (100, 101, 2.0)] {
         let mut history = with(own, 1.0);
-        history.take_past(with(told, 2.0));
+        history.take_past(with(own + told, 2.0));
         let need = history.learned(Vec::new()).days[0].hours[0].unwrap();
         assert!((need - kept).abs() < 0.01, "{own} and {told} minutes: {need}");
     }
