@@ -179,6 +179,9 @@ impl Life<'_> {
             Phase::Adopted => {
                 self.world.idle.send_replace(false);
                 shop.kubectl(&["delete", "scalingpolicy/web"]).await?;
+                // What it owned goes with it: here nobody else collects it.
+                let owned = ["hpa/floorkeeper-web", "demandhistory/web"];
+                shop.kubectl(&[&["delete", "--ignore-not-found"], &owned[..]].concat()).await?;
                 shop.policy(self.policy()).await
             }
             Phase::GivenBack => {
