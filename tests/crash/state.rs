@@ -64,6 +64,8 @@ fn metadata(metadata: &Value) -> Value {
     let mut fields: Vec<Value> = metadata["managedFields"].as_array().cloned().unwrap_or_default();
     for entry in &mut fields {
         entry.as_object_mut().map(|entry| entry.remove("time"));
+        // Named by the owner's UID; the owners stand below.
+        entry.pointer_mut("/fieldsV1/f:metadata/f:ownerReferences").map(Value::take);
     }
     // What is owned in a status changes with what it happens to tell; a manager that owns nothing is none.
     fields.retain(|entry| entry["subresource"] != "status" && entry["fieldsV1"] != json!({}));
