@@ -99,7 +99,8 @@ impl SignalState {
     ///
     /// Only what ends where the live ticks begin makes the window fuller; every believable value raises the peaks.
     ///
-    /// A rise of more than x2 above what `stands` must have been seen twice in the past too.
+    /// A rise of more than x2 above what `stands` must have been seen twice in the past too. Gives what was seen last, unless a
+    /// live tick has come since.
     pub(crate) fn back_fill(
         &mut self,
         samples: &[Sample],
@@ -107,7 +108,7 @@ impl SignalState {
         policy: &Policy,
         stands: u32,
         now: Timestamp,
-    ) -> LiveDemand {
+    ) -> Option<LiveDemand> {
         let gap = policy.resolution.saturating_mul(2);
         // What is told of this very moment counts too, until a live tick does.
         let first_live = self.known_since.unwrap_or_else(|| now.plus(Duration::from_millis(1)));
@@ -131,14 +132,17 @@ impl SignalState {
                 Some(_) | None => Some((sample.at, sample.at)),
             };
         }
-        self.load_judge = if self.heard_at.is_none() { judge } else { self.load_judge.clone() };
+        let unheard = self.heard_at.is_none();
+        if unheard {
+            self.load_judge = judge;
+        }
         if let Some((first, last)) = run
             && first_live.since(last) <= gap
         {
             self.known_since = Some(first);
             self.known_last = self.known_last.max(last);
         }
-        live
+        unheard.then_some(live)
     }
 
     /// The reading now: one that nothing renewed within `maxAge` is no information any more.

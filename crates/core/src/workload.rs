@@ -185,8 +185,10 @@ impl Workload {
 
     pub(crate) fn back_fill(&mut self, place: usize, samples: &[Sample], now: Timestamp) {
         let (policy, stands) = (Arc::clone(&self.policy), self.stands());
-        if let (Some(state), Some(signal)) = (self.signals.get_mut(place), policy.signals.get(place)) {
-            self.live.told(state.back_fill(samples, signal, &policy, stands, now));
+        if let (Some(state), Some(signal)) = (self.signals.get_mut(place), policy.signals.get(place))
+            && let Some(seen) = state.back_fill(samples, signal, &policy, stands, now)
+        {
+            self.live.told(seen);
         }
     }
 

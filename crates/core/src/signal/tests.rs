@@ -54,10 +54,18 @@ impl Told {
     }
 
     /// The past at these seconds is told at `now`.
-    fn is_told(&mut self, past: impl Iterator<Item = u64>, now: u64) {
+    fn is_told(&mut self, past: impl Iterator<Item = u64>, now: u64) -> Option<LiveDemand> {
         let samples: Vec<_> = past.map(|at| sample(50.0, second(at))).collect();
-        self.state.back_fill(&samples, &self.signal, &self.policy, 5, second(now));
+        self.state.back_fill(&samples, &self.signal, &self.policy, 5, second(now))
     }
+}
+
+#[test]
+fn what_the_past_saw_last_was_not_seen_beside_a_live_tick_after_it() {
+    let mut told = Told::nothing();
+    assert!(told.is_told((0..600).step_by(15), 600).is_some());
+    told.hears(1.0, second(600), second(600));
+    assert!(told.is_told((0..600).step_by(15), 615).is_none());
 }
 
 #[test]
