@@ -24,7 +24,7 @@ use floorkeeper::metrics::Metrics;
 use floorkeeper_rig::{Cluster, Options};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, PostParams};
-use kube::core::{ApiResource, ObjectMeta};
+use kube::core::{ApiResource, GroupVersionKind, ObjectMeta};
 use serde_json::Value;
 
 /// A namespace of its own on the shared control plane, and a writer to it.
@@ -49,13 +49,7 @@ impl Story {
 
     fn api(&self, api_version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let kind = ApiResource {
-            group: group.into(),
-            version: version.into(),
-            api_version: api_version.into(),
-            kind: kind.into(),
-            plural: plural.into(),
-        };
+        let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         Api::namespaced_with(self.client.clone(), &self.namespace, &kind)
     }
 

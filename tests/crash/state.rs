@@ -2,7 +2,7 @@
 //! versions, counts of writes, the namespace's name.
 
 use anyhow::Result;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -10,14 +10,7 @@ use serde_json::{Value, json};
 pub(crate) async fn read(client: &Client, namespace: &str) -> Result<Value> {
     let mut state = json!({});
     for (group, version, kind, plural, name) in OBJECTS {
-        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        let resource = ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version,
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-        };
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
         let object = api.get_opt(name).await?.map(serde_json::to_value).transpose()?;
         state[format!("{plural}/{name}")] = object.map_or(Value::Null, |object| masked(kind, object));

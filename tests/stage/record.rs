@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures::StreamExt as _;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt as _};
@@ -26,13 +26,7 @@ impl Record {
         let mut watches = JoinSet::new();
         for (api_version, kind, plural, pointer) in WATCHED {
             let (group, version) = api_version.split_once('/').unwrap_or_default();
-            let kind = ApiResource {
-                group: group.into(),
-                version: version.into(),
-                api_version: api_version.into(),
-                kind: kind.into(),
-                plural: plural.into(),
-            };
+            let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
             let seen = Arc::clone(&seen);
             watches.spawn(async move {
