@@ -41,7 +41,7 @@ async fn killed_at_any_moment() -> Result<()> {
     for round in 0..if soaking() { 40 } else { 4 } {
         tokio::time::sleep(seed.millis(300..6000)).await;
         operator.lines()?;
-        operator.kill().await?;
+        operator.kill();
         tokio::time::sleep(seed.millis(0..1500)).await;
         operator = Operator::start(&scene.cluster, &format!("round-{round}"))?;
     }
@@ -160,7 +160,7 @@ async fn prometheus_comes_and_goes() -> Result<()> {
         scene.settles(need(HIGH)).await?;
         let back = if killed {
             operator.lines()?;
-            operator.kill().await?;
+            operator.kill();
             scene.load.set(LOW);
             scene.prometheus.restart(data).await?;
             operator = Operator::start(&scene.cluster, &format!("after-{data:?}"))?;

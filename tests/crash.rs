@@ -38,6 +38,7 @@ async fn a_guarded_hpa_comes_to_the_same_end() -> Result<()> {
         crash(Phase::Falls, "/floortables/", 1, When::After),
         // Between the two writes that give it back.
         crash(Phase::GivenBack, "/horizontalpodautoscalers/", 1, When::After),
+        crash(Phase::Gone, "/horizontalpodautoscalers/", 1, When::After),
     ];
     lives(Mode::Guard, &[Trouble::Crashes(chosen)]).await
 }
@@ -49,6 +50,8 @@ async fn replicas_come_to_the_same_end() -> Result<()> {
         crash(Phase::Scaled, "/scale", 1, When::Before),
         crash(Phase::Falls, "/scale", 1, When::After),
         crash(Phase::GivenBack, "/floortables/", 1, When::After),
+        // It is released, and has not vanished. (The first write is the claim of another start.)
+        crash(Phase::Gone, "/floortables/", 2, When::After),
     ];
     lives(Mode::Alone, &[Trouble::Crashes(chosen)]).await
 }

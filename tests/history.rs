@@ -42,7 +42,7 @@ async fn two_weeks_are_learned_once() -> Result<()> {
     let picture = explained(&cluster)?;
     ensure!(picture.contains("WHAT EACH HOUR NEEDED") && picture.contains('█'), "{picture}");
 
-    operator.kill().await?;
+    operator.kill();
     let mut operator = Operator::start(&cluster, "second")?;
     operator.ready().await?;
     eventually("what was stored is known again", WITHIN, || async {

@@ -30,7 +30,7 @@ async fn a_scaled_object_is_guarded() -> Result<()> {
     a_pin_is_both_bounds_for_a_while(&shop).await.with_context(|| operator.log())?;
     the_owner_s_own_is_given_back_with_the_guard(&shop).await.with_context(|| operator.log())?;
     keda_goes_and_comes_again(&cluster, &shop, &mut operator).await.with_context(|| operator.log())?;
-    operator.kill().await?;
+    operator.kill();
     uninstalled_it_is_as_its_owner_had_it(&shop).await
 }
 

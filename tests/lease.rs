@@ -5,7 +5,7 @@ mod stage;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use floorkeeper_rig::{Cluster, Options, eventually};
+use floorkeeper_rig::{Cluster, Options, Signal, eventually};
 use serde_json::{Value, json};
 
 use crate::stage::operator::Operator;
@@ -42,7 +42,7 @@ async fn one_of_several_writes() -> Result<()> {
     // Killed, it is replaced when its time is over.
     let third = Replica::start(&cluster, "third").await?;
     let before = epoch(&shop).await?;
-    second.operator.kill().await?;
+    second.operator.kill();
     leads(&cluster, &third, 3).await?;
     is_undone(&shop).await?;
     claimed(&shop, before).await?;
@@ -65,7 +65,7 @@ async fn a_sleeper_lowers_nothing(
     mut sleeper: Replica,
     other: &Replica,
 ) -> Result<()> {
-    sleeper.operator.signal("-STOP").await?;
+    sleeper.operator.signal(Signal::Freeze)?;
     leads(cluster, other, 4).await?;
     let before = sleeper.writes(cluster)?;
     // Both see an order to lower; by the time that the sleeper wakes it is taken back.
@@ -77,7 +77,7 @@ async fn a_sleeper_lowers_nothing(
     shop.apply("floorkeeper.dev/v1alpha1", "FloorOverride", "ten", ten).await?;
     shop.shows("floortable/floors", FLOOR, 10).await?;
     shop.replicas(10).await?;
-    sleeper.operator.signal("-CONT").await?;
+    sleeper.operator.signal(Signal::Thaw)?;
     let ended = sleeper.operator.ends().await?;
     ensure!(!ended.success(), "{ended}: a lost lease is a failure, for the cluster to start it again");
     let log = sleeper.operator.log();

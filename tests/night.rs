@@ -38,7 +38,7 @@ async fn a_night_with_the_tools() -> Result<()> {
     who_may_not_is_told(&cluster).await?;
     kubectl_finds_us(&cluster).await?;
 
-    operator.kill().await?;
+    operator.kill();
     a_dead_floorkeeper_is_told(&cluster, &person, &shop).await?;
     uninstall_gives_everything_back(&cluster, &person, &shop).await
 }

@@ -30,7 +30,7 @@ async fn floors_on_a_real_api_server() -> Result<()> {
     let killed = Shop::open(&cluster, "killed").await?;
     killed.policy(guard()).await?;
     killed.shows("scalingpolicy/web", "/status/floor/replicas", 10).await?;
-    operator.kill().await?;
+    operator.kill();
     let mut operator = a_restart_keeps_the_floor(&cluster, &killed).await?;
     operator.ready().await?;
     cluster.restart_api_server().await?;

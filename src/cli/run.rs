@@ -58,6 +58,10 @@ pub struct Args {
     #[arg(long, env = "FLOORKEEPER_LEASE_DURATION", value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..=300))]
     lease_duration: u64,
 
+    // For tests that can't wait for it: how many seconds a floor outlives its policy, instead of ten minutes.
+    #[arg(long, env = "FLOORKEEPER_ADOPTION", value_name = "SECONDS", hide = true)]
+    adoption: Option<u64>,
+
     /// How log lines look.
     #[arg(long, env = "FLOORKEEPER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
     log_format: LogFormat,
@@ -78,6 +82,7 @@ impl Args {
             leader_election,
             lease_name,
             lease_duration,
+            adoption,
             log_format,
             log_level,
         } = self;
@@ -85,6 +90,7 @@ impl Args {
         let lease = leader_election
             .unwrap_or(!alone)
             .then(|| LeaseSettings { name: lease_name, duration: Duration::from_secs(lease_duration) });
+        let adoption = adoption.map(Duration::from_secs);
         telemetry::init(log_format, &log_level)
             .with_context(|| format!("--log-level {log_level}: expected a level such as `info`, or a list"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -105,7 +111,7 @@ impl Args {
                     _ = interrupt.recv() => {}
                 }
             };
-            controller::run(Settings { client, namespace, listener, lease }, stop).await?;
+            controller::run(Settings { client, namespace, listener, lease, adoption }, stop).await?;
             Ok(ExitCode::SUCCESS)
         })
     }

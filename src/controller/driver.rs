@@ -64,8 +64,10 @@ where
     W: Fn(Arc<Write>) -> F,
     F: Future<Output = Outcome> + Send + 'static,
 {
-    /// `outcomes`: the sending end of what [`Driver::run`] reads. `term`: of a leadership without an election.
+    /// `engine`: a standby. `outcomes`: the sending end of what [`Driver::run`] reads. `term`: of a leadership without an
+    /// election.
     pub(super) fn new(
+        engine: Engine,
         write: W,
         outcomes: mpsc::Sender<Input>,
         term: Option<u64>,
@@ -75,7 +77,7 @@ where
     ) -> Self {
         Self {
             world: World::new(),
-            engine: Engine::standby(),
+            engine,
             epoch: None,
             term,
             warm: watch::Sender::new(false),

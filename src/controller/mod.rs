@@ -33,8 +33,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floorkeeper_core::Write;
 use floorkeeper_core::lease::Why;
+use floorkeeper_core::{Engine, Write};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch as latest};
@@ -67,6 +67,8 @@ pub struct Settings {
     pub listener: TcpListener,
     /// `None`: this is the only process, it leads at once.
     pub lease: Option<LeaseSettings>,
+    /// How long a floor outlives its policy. `None`: as long as it should.
+    pub adoption: Option<Duration>,
 }
 
 /// Why the operator ended by itself.
@@ -85,7 +87,7 @@ pub enum Error {
 
 /// Runs until `stop`; then finishes the writes that are under way, and gives the lease back.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), Error> {
-    let Settings { client, namespace, listener, lease } = settings;
+    let Settings { client, namespace, listener, lease, adoption } = settings;
     let metrics = Arc::new(Metrics::new());
     let vitals = Arc::new(Vitals::default());
     let reports = Arc::new(Reports::default());
@@ -103,8 +105,9 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         async move { writer.carry_out(&write).await }
     };
     let term = lease.is_none().then_some(0);
-    let driver =
-        Driver::new(write, inputs.clone(), term, Arc::clone(&reports), Arc::clone(&vitals), Arc::clone(&metrics));
+    let engine = adoption.map_or_else(Engine::standby, |adoption| Engine::standby().adopting_for(adoption));
+    let (told, alive, counted) = (Arc::clone(&reports), Arc::clone(&vitals), Arc::clone(&metrics));
+    let driver = Driver::new(engine, write, inputs.clone(), term, told, alive, counted);
     let resign = latest::Sender::new(false);
     let (warm, mut leads) = (driver.warm(), driver.leads());
     let mut elected = JoinSet::new();

@@ -164,8 +164,7 @@ impl World {
     /// A kind is known: scalers that refer to it can be matched with targets.
     pub(super) fn take_kind(&mut self, kind: KindName, resource: Arc<str>, events: &mut Vec<Event>) {
         self.kinds.insert(Arc::clone(&resource), kind);
-        let named: Vec<_> = self.named.keys().filter(|target| target.resource == resource).cloned().collect();
-        for target in named {
+        for target in self.concerned().into_iter().filter(|target| target.resource == resource) {
             self.tell_scaler(&target, events);
         }
     }
@@ -199,9 +198,7 @@ impl World {
             }
             Store::Scalers(_) => self.tell_scalers(events),
             Store::Targets(resource) => {
-                let mut absent: BTreeSet<_> = self.named.keys().cloned().collect();
-                absent.extend(self.rows.values().flatten().cloned());
-                for target in absent {
+                for target in self.concerned() {
                     if target.resource == resource && !self.targets.contains_key(&target) {
                         events.push(Event::Target(target, None));
                     }
@@ -232,6 +229,11 @@ impl World {
             self.targets.retain(|target, _| target.resource != *resource);
             self.kinds.remove(resource);
         }
+    }
+
+    /// All targets that the engine hears of: those that a policy names, and those with a row, whose policy may be gone.
+    fn concerned(&self) -> BTreeSet<TargetKey> {
+        self.named.keys().chain(self.rows.values().flatten()).cloned().collect()
     }
 
     fn concerns(&self, target: &TargetKey) -> bool {

@@ -20,13 +20,17 @@ pub(crate) enum Phase {
     Rises,
     /// Somebody writes 1 to the replicas.
     Scaled,
-    /// Somebody writes 3 to the HPA's minimum.
+    /// Somebody writes 3 to the HPA's minimum, and another goal to the one that is ours.
     Edited,
     Falls,
     /// The policy is deleted and made again at once.
     Adopted,
-    /// The policy only observes: everything is its owner's again. (A policy that is deleted comes to the same ten minutes later.)
+    /// The policy only observes: everything is its owner's again.
     GivenBack,
+    /// It guards, or scales, once more.
+    Returned,
+    /// It is deleted and stays away: everything is its owner's again, once nobody would adopt it any more.
+    Gone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +106,9 @@ impl Life<'_> {
         }
         for phase in self.mode.phases() {
             keeper.begin(phase);
+            if phase == Phase::Gone {
+                self.hurry(keeper).await?;
+            }
             let since = Instant::now();
             if let Trouble::Lost(kind) = trouble {
                 keeper.weather(|weather| weather.lost = vec![kind]);
@@ -113,8 +120,12 @@ impl Life<'_> {
             }
             let reached = self.comes_to(phase, undisturbed).await?;
             if let Trouble::OldLists { kinds, blind } = trouble {
-                self.looks_back(keeper, kinds, *blind).await?;
-                self.comes_to(phase, undisturbed).await.context("after it saw an old world")?;
+                // Whoever is shown an order that was taken back obeys it.
+                let ordered = phase == Phase::Returned && kinds.contains(&"scalingpolicies");
+                if !ordered {
+                    self.looks_back(keeper, kinds, *blind).await?;
+                    self.comes_to(phase, undisturbed).await.context("after it saw an old world")?;
+                }
                 keeper.remember(self.world, kinds).await?;
             }
             self.nothing_fell(phase, since)?;
@@ -140,6 +151,20 @@ impl Life<'_> {
         self.world.edge.set_availability(Availability::Up);
         self.world.idle.send_replace(idle);
         Ok(())
+    }
+
+    /// From now on a floor outlives its policy for some seconds: another start, that has claimed the floor.
+    async fn hurry(&self, keeper: &Keeper) -> Result<()> {
+        let before = self.epoch().await?;
+        keeper.adopts_for(ADOPTION);
+        keeper.crash().await?;
+        keeper.ready().await?;
+        eventually("the floor is claimed", WITHIN, || async {
+            let epoch = self.epoch().await?;
+            ensure!(epoch > before, "still of epoch {epoch}");
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) async fn open(&self) -> Result<()> {
@@ -173,22 +198,39 @@ impl Life<'_> {
                 Ok(())
             }
             Phase::Edited => {
-                let three = r#"{"spec":{"minReplicas":3}}"#;
-                shop.kubectl(&["patch", "hpa/web", "--type=merge", "-p", three]).await.map(drop)
+                let mut three = json!({"spec": {"minReplicas": 3}});
+                if self.mode == Mode::OwnHpa {
+                    let goal = json!({"type": "Utilization", "averageUtilization": 90});
+                    three["spec"]["metrics"] =
+                        json!([{"type": "Resource", "resource": {"name": "cpu", "target": goal}}]);
+                }
+                let hpa = format!("hpa/{}", self.mode.hpa());
+                shop.kubectl(&["patch", &hpa, "--type=merge", "-p", &three.to_string()]).await.map(drop)
             }
             Phase::Adopted => {
                 self.world.idle.send_replace(false);
-                shop.kubectl(&["delete", "scalingpolicy/web"]).await?;
-                // What it owned goes with it: here nobody else collects it.
-                let owned = ["hpa/floorkeeper-web", "demandhistory/web"];
-                shop.kubectl(&[&["delete", "--ignore-not-found"], &owned[..]].concat()).await?;
+                self.delete_the_policy().await?;
                 shop.policy(self.policy()).await
             }
             Phase::GivenBack => {
                 let observe = r#"{"spec":{"mode":"Observe","utilization":null}}"#;
                 shop.kubectl(&["patch", "scalingpolicy/web", "--type=merge", "-p", observe]).await.map(drop)
             }
+            Phase::Returned => {
+                let policy = self.policy();
+                let again = json!({"spec": {"mode": policy["mode"], "utilization": policy["utilization"]}});
+                shop.kubectl(&["patch", "scalingpolicy/web", "--type=merge", "-p", &again.to_string()]).await.map(drop)
+            }
+            Phase::Gone => self.delete_the_policy().await,
         }
+    }
+
+    async fn delete_the_policy(&self) -> Result<()> {
+        let shop = self.shop();
+        shop.kubectl(&["delete", "scalingpolicy/web"]).await?;
+        // What it owned goes with it: here nobody else collects it.
+        let owned = ["hpa/floorkeeper-web", "demandhistory/web"];
+        shop.kubectl(&[&["delete", "--ignore-not-found"], &owned[..]].concat()).await.map(drop)
     }
 
     pub(crate) async fn comes_to(&self, phase: Phase, undisturbed: Option<&Lived>) -> Result<Value> {
@@ -225,16 +267,19 @@ impl Life<'_> {
     /// What has to be true of the undisturbed life too.
     fn is_done(&self, phase: Phase, state: &Value) -> Result<()> {
         let row = &state["floortables/floors"]["spec"]["floors"]["deployments.apps/web"];
-        let own = if self.mode == Mode::OwnHpa { "floorkeeper-web" } else { "web" };
-        let hpa = &state[format!("horizontalpodautoscalers/{own}")]["spec"]["minReplicas"];
+        let hpa = &state[format!("horizontalpodautoscalers/{}", self.mode.hpa())];
+        let (hpa, annotations) = (&hpa["spec"]["minReplicas"], &hpa["metadata"]["annotations"]);
         let replicas = &state["deployments/web"]["spec"]["replicas"];
         let status = &state["scalingpolicies/web"]["status"];
         let floor = if (Phase::Rises..Phase::Falls).contains(&phase) { 16 } else { 10 };
         ensure!(*replicas == floor, "{replicas} replicas");
-        if phase == Phase::GivenBack {
+        if let Phase::GivenBack | Phase::Gone = phase {
             ensure!(row.is_null(), "the row is there: {row}");
             let owners = if self.mode == Mode::Guard { json!(3) } else { Value::Null };
-            ensure!(*hpa == owners, "the HPA has {hpa}");
+            ensure!(
+                *hpa == owners && annotations["floorkeeper.dev/kept"].is_null(),
+                "the HPA has {hpa}, {annotations}"
+            );
             return Ok(());
         }
         ensure!(row["replicas"] == floor && status["floor"]["replicas"] == floor, "row {row}, status {status}");
@@ -245,23 +290,24 @@ impl Life<'_> {
 
     /// Nothing of this life fell since then that was not to fall.
     pub(crate) fn nothing_fell(&self, phase: Phase, since: Instant) -> Result<()> {
-        for (what, at, from, to) in self.world.record.lowerings() {
-            let Some(kind) = what.strip_suffix(&format!(" in {}", self.namespace)) else { continue };
-            let due = match (phase, kind) {
+        for (whose, at, from, to) in self.world.record.lowerings() {
+            if whose.namespace != self.namespace {
+                continue;
+            }
+            let due = match (phase, whose.plural) {
                 // By a quarter at most, and not below the need.
                 (Phase::Falls, "floortables") => to >= 10 && from - to <= from.div_ceil(4),
                 (Phase::Falls, _) => to >= 10,
                 (Phase::Scaled, "deployments") => to == 1,
                 (Phase::Edited | Phase::GivenBack, "horizontalpodautoscalers") => to == 3,
+                // Not before nobody would adopt it any more.
+                (Phase::Gone, "horizontalpodautoscalers") => to == 3 && at >= since + ADOPTION,
                 _ => false,
             };
-            ensure!(at < since || due, "{phase:?}: {kind} from {from} to {to}\n{:#?}", self.told(at));
+            let told = || self.world.record.told(Some(&self.namespace), at);
+            ensure!(at < since || due, "{phase:?}: {whose} from {from} to {to}\n{:#?}", told());
         }
         Ok(())
-    }
-
-    fn told(&self, at: Instant) -> Vec<(String, Vec<String>)> {
-        self.world.record.told(at).into_iter().filter(|(what, _)| what.ends_with(&self.namespace)).collect()
     }
 
     /// Nothing of it is left for the next life to see.
@@ -307,9 +353,14 @@ impl Trouble {
 
 impl Mode {
     fn phases(self) -> impl Iterator<Item = Phase> {
-        use Phase::{Adopted, Born, Edited, Falls, GivenBack, Rises, Scaled};
-        let all = [Born, Rises, Scaled, Edited, Falls, Adopted, GivenBack];
-        all.into_iter().filter(move |phase| self == Self::Guard || *phase != Edited)
+        use Phase::{Adopted, Born, Edited, Falls, GivenBack, Gone, Returned, Rises, Scaled};
+        let all = [Born, Rises, Scaled, Edited, Falls, Adopted, GivenBack, Returned, Gone];
+        all.into_iter().filter(move |phase| self != Self::Alone || *phase != Edited)
+    }
+
+    /// The HPA that scales the workload, if any does.
+    fn hpa(self) -> &'static str {
+        if self == Self::OwnHpa { "floorkeeper-web" } else { "web" }
     }
 
     /// The name of its namespaces.
@@ -333,6 +384,9 @@ const PEAK: u32 = 1536;
 
 /// The policies' `scaleDown.window`.
 const WINDOW: Duration = Duration::from_secs(2);
+
+/// How long a floor outlives its policy, instead of ten minutes.
+const ADOPTION: Duration = Duration::from_secs(2);
 
 /// A window and a few steps, or the two minutes' pause after a step that looked harmful, on a loaded machine.
 const WITHIN: Duration = Duration::from_secs(180);

@@ -51,6 +51,8 @@ pub(crate) struct Keeper(Arc<Shared>);
 struct Shared {
     operator: tokio::sync::Mutex<Option<Operator>>,
     starts: Mutex<usize>,
+    /// More arguments.
+    flags: Mutex<Vec<String>>,
     directory: PathBuf,
     kubeconfig: Mutex<PathBuf>,
     book: Mutex<Book>,
@@ -85,6 +87,7 @@ impl Keeper {
         Self(Arc::new(Shared {
             operator: tokio::sync::Mutex::default(),
             starts: Mutex::default(),
+            flags: Mutex::default(),
             directory: world.cluster.directory().to_owned(),
             kubeconfig: Mutex::default(),
             book: Mutex::new(book),
@@ -102,7 +105,7 @@ impl Keeper {
         let mut operator = self.0.operator.lock().await;
         if let Some(operator) = operator.take() {
             operator.lines()?;
-            operator.kill().await?;
+            operator.kill();
         }
         let kubeconfig = self.0.kubeconfig.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let number = {
@@ -110,8 +113,16 @@ impl Keeper {
             *starts += 1;
             *starts
         };
-        *operator = Some(Operator::start_in(&self.0.directory, &kubeconfig, &format!("life-{number}"), &[])?);
+        let flags = self.0.flags.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        *operator = Some(Operator::start_in(&self.0.directory, &kubeconfig, &format!("life-{number}"), &flags)?);
         Ok(())
+    }
+
+    /// From the next start on, how long a floor outlives its policy.
+    pub(crate) fn adopts_for(&self, adoption: Duration) {
+        let flags = vec!["--adoption".to_owned(), adoption.as_secs().to_string()];
+        *self.0.flags.lock().unwrap_or_else(PoisonError::into_inner) = flags;
     }
 
     pub(crate) async fn ready(&self) -> Result<()> {
@@ -122,7 +133,8 @@ impl Keeper {
     pub(crate) async fn end(&self) -> Result<()> {
         let Some(operator) = self.0.operator.lock().await.take() else { return Ok(()) };
         operator.lines()?;
-        operator.kill().await
+        operator.kill();
+        Ok(())
     }
 
     pub(crate) async fn log(&self) -> String {

@@ -2,16 +2,15 @@
 //! for.
 
 use std::fs;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use floorkeeper_rig::{
-    Cluster, Described, Exposition, MetricsApis, Options, Prometheus, PrometheusOptions, Usage, eventually, keda,
+    Cluster, Described, Exposition, MetricsApis, Options, Process, Prometheus, PrometheusOptions, Usage, eventually,
+    keda,
 };
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::Api;
-use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::audit::{self, Grant};
@@ -43,7 +42,7 @@ async fn nothing_is_forbidden_and_nothing_is_granted_in_vain() -> Result<()> {
 
     let mut operator = operator(&cluster).await?;
     let done = at_work(&cluster, &prometheus).await;
-    assert_eq!(operator.try_wait()?, None, "the operator still runs");
+    assert_eq!(operator.ended()?, None, "the operator still runs");
     done.with_context(|| format!("the operator's last words:\n{}", last_words(&cluster)))
 }
 
@@ -120,18 +119,13 @@ fn last_words(cluster: &Cluster) -> String {
 }
 
 /// The binary, as the account that the manifests make.
-async fn operator(cluster: &Cluster) -> Result<Child> {
+async fn operator(cluster: &Cluster) -> Result<Process> {
     let token = cluster.service_account_token("floorkeeper-system", "floorkeeper").await?;
     let kubeconfig = cluster.kubeconfig_with_token("floorkeeper", &token)?;
-    let log = fs::File::create(cluster.directory().join("floorkeeper.log"))?;
-    Command::new(env!("CARGO_BIN_EXE_floorkeeper"))
-        .args(["run", "--listen", "127.0.0.1:0", "--leader-election", "--kubeconfig"])
-        .arg(kubeconfig)
-        .stdin(Stdio::null())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .context("the operator can't be started")
+    let kubeconfig = kubeconfig.display().to_string();
+    let args = ["run", "--listen", "127.0.0.1:0", "--leader-election", "--kubeconfig", &kubeconfig].map(str::to_owned);
+    let log = cluster.directory().join("floorkeeper.log");
+    Process::start("floorkeeper", env!("CARGO_BIN_EXE_floorkeeper").as_ref(), &args, &[], &log)
 }
 
 /// A hundred requests a second for each workload, for as long as the test runs.

@@ -154,7 +154,7 @@ impl Town {
     async fn floorkeeper_is_dead(&mut self) -> Result<()> {
         self.counts(true);
         self.becomes("bare", |replicas| replicas >= 8).await?;
-        self.operator.take().context("an operator")?.kill().await?;
+        self.operator.take().context("an operator")?.kill();
         let begun = self.counts(false);
         self.becomes("bare", |replicas| replicas == 0).await?;
         // KEDA starts again and makes up its mind anew.
@@ -211,7 +211,7 @@ impl Town {
             }
         })
         .await?;
-        self.operator.take().context("an operator")?.kill().await?;
+        self.operator.take().context("an operator")?.kill();
         let begun = self.counts(false);
         let shop = self.shop();
         for name in GUARDED {

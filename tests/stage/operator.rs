@@ -1,17 +1,15 @@
 //! The real binary as a process, against a rig's cluster.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use floorkeeper_rig::{Cluster, eventually};
-use tokio::process::{Child, Command};
+use floorkeeper_rig::{Cluster, Process, Signal, eventually};
 
-/// `floorkeeper run`; killed when dropped.
+/// `floorkeeper run`; killed when dropped, and when this program ends in whatever way.
 pub(crate) struct Operator {
-    process: Child,
+    process: Process,
     address: String,
     log: PathBuf,
 }
@@ -47,17 +45,13 @@ impl Operator {
         // Free a moment ago, and nobody else on this machine asks for it by number.
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = directory.join(format!("floorkeeper-{name}.log"));
-        let process = Command::new(program)
-            .args(["run", "--listen", &address, "--log-format", "json", "--log-level", "info,floorkeeper=debug"])
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .kill_on_drop(true)
-            .spawn()
-            .context("floorkeeper could not be started")?;
+        // Of its own log only: names are used again.
+        std::fs::write(&log, "")?;
+        let kubeconfig = kubeconfig.display().to_string();
+        let args = ["run", "--listen", &address, "--kubeconfig", &kubeconfig, "--log-format", "json"];
+        let level = ["--log-level", "info,floorkeeper=debug"];
+        let args: Vec<_> = args.iter().chain(&level).chain(more).map(|arg| (*arg).to_owned()).collect();
+        let process = Process::start("floorkeeper", program, &args, &[], &log)?;
         Ok(Self { process, address, log })
     }
 
@@ -68,7 +62,7 @@ impl Operator {
     }
 
     pub(crate) async fn ready(&mut self) -> Result<()> {
-        if let Some(status) = self.process.try_wait()? {
+        if let Some(status) = self.process.ended()? {
             bail!("floorkeeper has ended with {status}:\n{}", self.log());
         }
         let address = self.address.clone();
@@ -84,33 +78,34 @@ impl Operator {
     }
 
     /// SIGKILL: no word of goodbye.
-    pub(crate) async fn kill(mut self) -> Result<()> {
-        Ok(self.process.kill().await?)
+    pub(crate) fn kill(self) {
+        self.process.kill();
     }
 
     /// SIGTERM, and how it ends.
     pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
-        self.signal("-TERM").await?;
+        self.signal(Signal::Terminate)?;
         self.ends().await
     }
 
-    /// `-STOP`, `-CONT`, `-TERM`.
-    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
-        let pid = self.process.id().context("it has ended before")?;
-        let sent = Command::new("kill").args([signal, &pid.to_string()]).status().await?;
-        ensure!(sent.success(), "kill: {sent}");
-        Ok(())
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
     }
 
     /// Waits until it has ended.
     pub(crate) async fn ends(&mut self) -> Result<ExitStatus> {
-        let ended = tokio::time::timeout(Duration::from_secs(30), self.process.wait()).await;
-        Ok(ended.with_context(|| format!("still running:\n{}", self.log()))??)
+        for _ in 0..1500 {
+            if let Some(status) = self.process.ended()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("still running:\n{}", self.log())
     }
 
     /// The most memory that it has had resident at a time, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
-        let pid = self.process.id().context("it has ended")?;
+        let pid = self.process.pid().context("it has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
         let kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;

@@ -1,5 +1,6 @@
 //! The engine: every policy's machine, the fleet's brake, and the writes that follow.
 
+use core::time::Duration;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use crate::write::{Outcome, Write};
 pub struct Engine {
     epoch: u64,
     leading: bool,
+    /// How long a floor outlives its policy.
+    adoption: Duration,
     fleet: Fleet,
     brakes: Brakes,
     /// Stored rows by namespace: a namespace is in here once it was told.
@@ -48,6 +51,7 @@ impl Engine {
         Self {
             epoch,
             leading: true,
+            adoption: plan::ADOPTION,
             fleet: Fleet::default(),
             brakes: Brakes::default(),
             tables: HashMap::new(),
@@ -62,6 +66,12 @@ impl Engine {
     #[must_use]
     pub fn standby() -> Self {
         Self { leading: false, ..Self::new(0) }
+    }
+
+    /// Keeps the floor of a policy that is gone for so long, where ten minutes are too long to wait for.
+    #[must_use]
+    pub fn adopting_for(self, adoption: Duration) -> Self {
+        Self { adoption, ..self }
     }
 
     /// Leadership begins; what is stored by then is taken over. `epoch`: above every epoch stored before it.
@@ -378,7 +388,7 @@ impl Engine {
         let (mut replicas, mut bounds) = (Vec::new(), Vec::new());
         for &place in due {
             let Some(workload) = self.fleet.get_mut(place) else { continue };
-            let planned = plan::plan(workload, self.epoch, now);
+            let planned = plan::plan(workload, self.epoch, self.adoption, now);
             if let Some(row) = planned.row {
                 tables.entry(Arc::clone(&row.0.namespace)).or_default().rows.push(row);
             }
@@ -399,7 +409,7 @@ impl Engine {
         announce_shared_rises(&self.fleet, &mut self.notices);
         for &place in due {
             let Some(workload) = self.fleet.get_mut(place) else { continue };
-            let wake = workload.next_wake(now);
+            let wake = workload.next_wake(self.adoption, now);
             if workload.scheduled.is_none_or(|scheduled| wake < scheduled) {
                 workload.scheduled = Some(wake);
                 self.wakes.push(Reverse((wake, place)));

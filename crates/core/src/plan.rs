@@ -3,6 +3,7 @@
 //! A raise: the table's row, the replicas at once, the scaler's minimum; none waits for another. A lowering: the row
 //! first, and only when it is acknowledged the scaler's minimum. Under Guard the HPA lowers the replicas, not we.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::decision::{Notice, Overwritten, Problem};
@@ -24,8 +25,8 @@ pub(crate) struct Planned {
     pub(crate) bounds: Option<ScalerBounds>,
 }
 
-/// What has to be written for `workload` now. `epoch`: of our leadership.
-pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Planned {
+/// What has to be written for `workload` now. `epoch`: of our leadership; `adoption`: how long a floor outlives its policy.
+pub(crate) fn plan(workload: &mut Workload, epoch: u64, adoption: Duration, now: Timestamp) -> Planned {
     let mut planned = Planned::default();
     if retired(workload) {
         give_back(workload, epoch, now, &mut planned);
@@ -35,7 +36,7 @@ pub(crate) fn plan(workload: &mut Workload, epoch: u64, now: Timestamp) -> Plann
         return planned;
     }
     if let Some(gone_since) = workload.gone_since
-        && now >= gone_since.plus(ADOPTION)
+        && now >= gone_since.plus(adoption)
     {
         give_back(workload, epoch, now, &mut planned);
         return planned;
@@ -270,4 +271,4 @@ fn pinned(workload: &Workload) -> Option<u32> {
 }
 
 /// A policy that is deleted and created again within this time (GitOps does that) takes its floor over.
-pub(crate) const ADOPTION: core::time::Duration = core::time::Duration::from_secs(600);
+pub(crate) const ADOPTION: Duration = Duration::from_secs(600);

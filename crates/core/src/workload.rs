@@ -8,6 +8,7 @@ mod conclude;
 mod decide;
 mod gather;
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use self::conclude::Spare;
@@ -19,7 +20,6 @@ use crate::history::{History, Learned, Past};
 use crate::judge::ErrorShare;
 use crate::key::PolicyKey;
 use crate::pace::Pace;
-use crate::plan;
 use crate::policy::Policy;
 use crate::readiness::Readiness;
 use crate::sample::{Observation, Sample, Unknown};
@@ -324,12 +324,12 @@ impl Workload {
     }
 
     /// When to look again: for the decision's sake, for a write that failed, or because its policy is gone.
-    pub(crate) fn next_wake(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn next_wake(&self, adoption: Duration, now: Timestamp) -> Timestamp {
         let delivery = &self.delivery;
         let retries = [&delivery.row, &delivery.replicas, &delivery.bounds];
         let retry = retries.into_iter().filter_map(|lane| lane.retry_at(now)).min();
         let behind = delivery.behind_until().filter(|&until| until > now);
-        let adoption = self.gone_since.map(|since| since.plus(plan::ADOPTION)).filter(|&until| until > now);
+        let adoption = self.gone_since.map(|since| since.plus(adoption)).filter(|&until| until > now);
         retry.into_iter().chain(adoption).chain(behind).fold(self.wake, Timestamp::min)
     }
 

@@ -42,7 +42,7 @@ impl Rig {
         };
         let vitals = Arc::new(Vitals::default());
         let (reports, metrics) = (Arc::new(Reports::default()), Arc::new(Metrics::new()));
-        let driver = Driver::new(write, inputs.clone(), term, reports, Arc::clone(&vitals), metrics);
+        let driver = Driver::new(Engine::standby(), write, inputs.clone(), term, reports, Arc::clone(&vitals), metrics);
         let warm = driver.warm();
         let (stop, stopped) = oneshot::channel::<()>();
         let run = tokio::spawn(driver.run(received, async { drop(stopped.await) }));

@@ -212,6 +212,19 @@ fn a_scaler_of_a_kind_that_is_resolved_later_is_told_then() {
 }
 
 #[test]
+fn a_scaler_of_a_row_without_a_policy_is_told_when_its_kind_is_resolved() {
+    let (mut world, mut events) = (World::new(), Vec::new());
+    world.give_up(OBJECTS, &mut events);
+    world.fill(HPAS, &mut events);
+    world.take_scaler(hpa("a"), Some(scaler(3)), &mut events);
+    world.take_table("shop".into(), vec![(web(), row(3))], &mut events);
+    world.fill(Store::Tables, &mut events);
+    events.clear();
+    world.take_kind(KindName::new("apps/v1", "Deployment"), "deployments.apps".into(), &mut events);
+    assert_eq!(events, [Event::Scaler(web(), Some(scaler(3)))]);
+}
+
+#[test]
 fn tables_are_told_when_all_are_known_and_the_epoch_is_the_highest() {
     let (mut world, mut events) = (World::new(), Vec::new());
     let batch = TargetKey::new("batch", "deployments.apps", "etl");

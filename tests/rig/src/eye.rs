@@ -1,46 +1,18 @@
-//! An independent eye: every number of replicas that was written to a Deployment, by a watch of its own.
+//! An independent eye: every number of replicas that was written to a Deployment.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, watcher};
-use kube::{Api, Client, ResourceExt as _};
-use tokio::task::JoinSet;
+use kube::Client;
+
+use crate::numbers::{Number, Numbers};
 
 /// The Deployments of a namespace, from its opening on.
-pub struct Eye {
-    seen: Arc<Mutex<Seen>>,
-    _watch: JoinSet<()>,
-}
-
-/// Replicas of each, and since when.
-type Seen = BTreeMap<String, Vec<(Instant, u32)>>;
+pub struct Eye(Numbers);
 
 impl Eye {
     /// Looks from now on.
     pub fn open(client: Client, namespace: &str) -> Self {
-        let seen = Arc::<Mutex<Seen>>::default();
-        let (api, into) = (Api::<Deployment>::namespaced(client, namespace), Arc::clone(&seen));
-        let mut watch = JoinSet::new();
-        watch.spawn(async move {
-            let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
-            let mut events = std::pin::pin!(events);
-            while let Some(event) = events.next().await {
-                // Watched again after a pause.
-                let Ok(deployment) = event else { continue };
-                let replicas = deployment.spec.replicas.and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
-                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
-                let values = seen.entry(deployment.name_any()).or_default();
-                if values.last().is_none_or(|(_, last)| *last != replicas) {
-                    values.push((Instant::now(), replicas));
-                }
-            }
-        });
-        Self { seen, _watch: watch }
+        Self(Numbers::watch(&client, Some(namespace), &[Number::REPLICAS]))
     }
 
     /// What was written last; 0 if nothing was seen.
@@ -65,6 +37,7 @@ impl Eye {
     }
 
     fn all(&self, name: &str) -> Vec<(Instant, u32)> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+        let seen = self.0.seen();
+        seen.iter().find(|(whose, _)| whose.name == name).map(|(_, values)| values.clone()).unwrap_or_default()
     }
 }

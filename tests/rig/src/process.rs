@@ -146,7 +146,7 @@ impl Process {
     }
 
     /// The process id of the guard's child, where `/proc` tells; its other child is a shell.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         let guard = self.guard.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).ok()?;
         let is_program =
