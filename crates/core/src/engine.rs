@@ -1,16 +1,17 @@
 //! The engine: every policy's machine, the fleet's brake, and the writes that follow.
 
+mod told;
+
 use core::time::Duration;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::brake::{Brakes, Trip};
-use crate::decision::{Decision, Notice, Overwritten};
+use crate::decision::{Notice, Overwritten};
 use crate::event::Event;
 use crate::facts::BrakeHold;
 use crate::fleet::Fleet;
-use crate::history::Learned;
 use crate::key::{PolicyKey, TargetKey};
 use crate::plan;
 use crate::rises::announce_shared_rises;
@@ -253,43 +254,6 @@ impl Engine {
         } else {
             Timestamp(0)
         }
-    }
-
-    /// The last decision about a policy.
-    #[must_use]
-    pub fn decision(&self, policy: &PolicyKey) -> Option<&Decision> {
-        self.fleet.policy(policy)?.decision.as_ref()
-    }
-
-    /// What was learned of a policy's workload, to be stored.
-    #[must_use]
-    pub fn learned(&self, policy: &PolicyKey) -> Option<Learned> {
-        self.fleet.policy(policy).map(Workload::learned)
-    }
-
-    /// Every policy with its last decision.
-    pub fn decisions(&self) -> impl Iterator<Item = (&PolicyKey, &Decision)> {
-        let there = self.fleet.all().filter(|workload| workload.gone_since.is_none());
-        there.filter_map(|workload| Some((&workload.key, workload.decision.as_ref()?)))
-    }
-
-    /// Every target that the engine wants to hear of: of policies, of what they depend on, and of stored floors whose
-    /// policy is gone.
-    pub fn targets(&self) -> impl Iterator<Item = &TargetKey> {
-        self.fleet.targets()
-    }
-
-    /// Policies whose decision changed since the last call, each once: their status may need a write.
-    pub fn changed(&mut self) -> Vec<PolicyKey> {
-        let mut changed = core::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        changed.dedup();
-        changed
-    }
-
-    /// What is worth telling since the last call.
-    pub fn notices(&mut self) -> Vec<(PolicyKey, Notice)> {
-        core::mem::take(&mut self.notices)
     }
 }
 
