@@ -50,6 +50,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) usual: Option<Usual>,
     /// What this hour of the week usually needs.
     pub(crate) hour_need: Option<f64>,
+    /// The share of what its hours usually need that the last day needed.
+    pub(crate) hour_level: f64,
     /// What the unusual fall has left: the highest need of the last hour since it began.
     pub(crate) left_by_fall: f64,
     /// The load has been back for a window where a fall would be usual.
@@ -115,6 +117,7 @@ pub(crate) mod tests {
             peer: 0,
             usual: None,
             hour_need: None,
+            hour_level: 1.0,
             left_by_fall: 0.0,
             is_back: false,
             blind_for: Duration::ZERO,

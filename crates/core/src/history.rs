@@ -86,7 +86,7 @@ pub struct Usual {
     pub unusual: bool,
     /// The need that a fall of now would be a fall from.
     pub before: f64,
-    /// What this hour of the week usually needs.
+    /// What this hour of the week usually needs, at the level of the last day.
     pub hour: Option<f64>,
     /// How deep load usually falls within an hour at most: its share of the hour's peak.
     pub within_an_hour: Option<f64>,
@@ -187,17 +187,21 @@ impl History {
         if !self.days.enough() || !self.peaks.covers_all() {
             return None;
         }
-        let mut limit = 0.0_f64;
-        let mut unusual = false;
+        let hour = self.days.need().map(|need| need * self.days.level());
+        // A crowd that leaves slowly, down to what this hour needs on other days, is over and not lost.
+        let ordinary = self.days.need().map_or(f64::INFINITY, |need| need * ORDINARY);
+        let (mut limit, mut unusual) = (0.0_f64, false);
         for (span, &peak) in self.now.0.iter().enumerate() {
-            let least = self.days.usual(span).map_or(0.0, |share| share * peak);
+            let mut least = self.days.usual(span).map_or(0.0, |share| share * peak);
+            if span != IN_SHORT {
+                least = least.min(ordinary);
+            }
             limit = limit.max(least);
             unusual |= self.left(span) < least;
         }
         if self.quiet {
             (limit, unusual) = (0.0, false);
         }
-        let hour = self.days.need();
         Some(Usual {
             days: self.days.count(),
             quiet: self.quiet,
@@ -218,6 +222,11 @@ impl History {
     /// What this hour of the week usually needs.
     pub(crate) fn hour_need(&self) -> Option<f64> {
         if self.days.enough() { self.days.need() } else { None }
+    }
+
+    /// The share of it that the last day would need.
+    pub(crate) fn level(&self) -> f64 {
+        self.days.level()
     }
 
     /// Nothing has been known for so long.
@@ -348,6 +357,9 @@ const BRIEF: Duration = Duration::from_secs(180);
 /// Where falls are learned, the floor follows the peak of so long: the stabilisation of an HPA, so that the two come down
 /// together. What `window` guards against before, a fall too quick or too deep, is then known by itself.
 const FOLLOWED: Duration = Duration::from_secs(300);
+
+/// So much of what this hour usually needs is an ordinary load: what `keepPercent` keeps by default when all else is lost.
+const ORDINARY: f64 = 0.8;
 
 /// Before it is learned how far load may be under what other days needed, so much of it is the same again.
 const REACHED: f64 = 0.5;

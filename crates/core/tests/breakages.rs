@@ -221,6 +221,20 @@ const BREAKAGES: &[Breakage] = &[
         to: "let _ = (fall, onset);",
         noticed_by: "learned::a_fall_within_a_fall_is_held_like_any_other",
     },
+    Breakage {
+        law: "learning: what is gone at once passes for a crowd that leaves",
+        file: "history.rs",
+        from: "if span != IN_SHORT {",
+        to: "if span < SPANS {",
+        noticed_by: "lessons::a_crowd_that_leaves_slowly_is_over_and_one_that_is_gone_at_once_may_be_lost",
+    },
+    Breakage {
+        law: "learning: one day sets what two weeks say",
+        file: "history/days.rs",
+        from: ".clamp(LOWEST_LEVEL, 1.0)",
+        to: ".clamp(0.0, 1.0)",
+        noticed_by: "lessons::after_a_quieter_day_less_is_usual_but_not_after_an_outage",
+    },
 ];
 
 #[test]

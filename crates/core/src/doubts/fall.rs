@@ -37,8 +37,10 @@ pub(crate) fn began(facts: &Facts<'_>) -> Option<(Onset, Option<u32>)> {
     let before = whole(facts.hour_peak);
     // A service so small that its peak needs no more than the minimum loses nothing by a fall.
     let matters = before > facts.min.max(1);
-    let unusual = facts.level < facts.hour_peak * facts.policy.fall.untaught();
-    (matters && unusual).then(|| (onset(before), None))
+    let limit = facts.hour_peak * facts.policy.fall.untaught();
+    // In a quiet hour its own falls say nothing, and what this hour usually needs is known all the same.
+    let learned = facts.hour_need.is_some().then(|| (limit * 1000.0).ceil() as u32);
+    (matters && facts.level < limit).then(|| (onset(before), learned))
 }
 
 /// Within the fall the load falls again, from what the fall had left of it, and deeper than is usual within an hour: what

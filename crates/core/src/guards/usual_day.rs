@@ -12,9 +12,10 @@ pub(super) fn bid(facts: &Facts<'_>) -> Option<u32> {
     }
     let kept = facts.standing.fall.map(|_| {
         let share = f64::from(facts.policy.fall.keep_percent) / 100.0;
-        need * share * usual_fall::left(facts)
+        need * facts.hour_level * share * usual_fall::left(facts)
     });
-    // A tick that is missing is no reason to raise; a window is.
+    // A tick that is missing is no reason to raise; a window is. That the last day needed less is no reason to raise less:
+    // nobody sees what this one needs.
     let blind = (facts.unknown.is_some() && facts.blind_for >= facts.policy.window).then_some(need);
     let asked = kept.unwrap_or(0.0).max(blind.unwrap_or(0.0));
     (asked > 0.0).then(|| whole(asked))
@@ -28,7 +29,7 @@ mod tests {
     use crate::facts::tests::facts;
     use crate::policy::tests::policy;
     use crate::sample::Unknown;
-    use crate::standing::Standing;
+    use crate::standing::{Onset, Standing};
     use crate::time::Timestamp;
 
     #[test]
@@ -41,5 +42,29 @@ mod tests {
         };
         assert_eq!((asked(true, 599), asked(true, 600)), (None, Some(40)));
         assert_eq!(asked(false, 600), None, "what is known speaks for itself, though the window has a gap");
+    }
+    #[test]
+    fn at_the_level_of_the_last_day_it_keeps_and_whoever_is_blind_raises_to_all_of_it() {
+        let policy = policy();
+        let since = Timestamp(1_709_600_400_000);
+        let fall =
+            Standing { fall: Some(Onset { since, replicas: 50 }), fall_limit: Some(25_000), ..Standing::at(50, since) };
+        let (falling, steady) = (fall, Standing::at(10, since));
+        let asked = |standing, unknown: bool| {
+            let unknown = Some((Some(0), Unknown::Empty)).filter(|_| unknown);
+            let blind_for = policy.window;
+            bid(&Facts {
+                now: since,
+                unknown,
+                blind_for,
+                hour_need: Some(40.0),
+                hour_level: 0.5,
+                ..facts(&policy, standing)
+            })
+        };
+        assert_eq!(
+            (asked(&falling, false), asked(&falling, true), asked(&steady, true)),
+            (Some(16), Some(40), Some(40))
+        );
     }
 }

@@ -55,14 +55,25 @@ pub(super) struct Days {
     /// What two hours usually need, the moment's and the one nearer to it, for half an hour; and that half hour.
     hours: (u64, Option<f64>, Option<f64>),
     need: Option<f64>,
-    /// The least of this hour, the one before and the one after.
+    /// The share of what its hours usually need that the last day needed.
+    level: f64,
+    /// The least of this hour, the one before and the one after, at that level.
     least: Option<f64>,
 }
 
 impl Default for Days {
     fn default() -> Self {
         let usual = [None; SPANS];
-        Self { ring: [Day::NONE; KEPT], today: 0, count: 0, usual, hours: (0, None, None), need: None, least: None }
+        Self {
+            ring: [Day::NONE; KEPT],
+            today: 0,
+            count: 0,
+            usual,
+            hours: (0, None, None),
+            need: None,
+            level: 1.0,
+            least: None,
+        }
     }
 }
 
@@ -88,7 +99,8 @@ impl Days {
             let hour = half / 2;
             let nearer = if half.is_multiple_of(2) { hour.saturating_sub(1) } else { hour + 1 };
             self.hours = (half, self.hour_need(hour), self.hour_need(nearer));
-            let around = [hour.saturating_sub(1), hour, hour + 1].map(|hour| self.hour_least(hour));
+            self.level = self.level_before(hour);
+            let around = [hour.saturating_sub(1), hour, hour + 1].map(|hour| Some(self.hour_least(hour)? * self.level));
             self.least = around.into_iter().try_fold(f64::INFINITY, |least, need| need.map(|need| least.min(need)));
         }
         // Hours are known by their means: between the middle of one and of the next the need is on its way.
@@ -103,6 +115,11 @@ impl Days {
     /// What this hour usually needs, as of the last look.
     pub(super) fn need(&self) -> Option<f64> {
         self.need
+    }
+
+    /// How much of what is usual the last day needed: half of it at least, all of it at most.
+    pub(super) fn level(&self) -> f64 {
+        self.level
     }
 
     /// The least that is usually needed within an hour of now: an edge of the day may come a little early or late.
@@ -244,10 +261,36 @@ impl Days {
 
     /// What the same hour needed so many weeks ago.
     fn weeks_ago(&self, weeks: u32, hour: u64) -> Option<f64> {
-        let (number, place) = (u32::try_from(hour / 24).ok()?.checked_sub(7 * weeks)?, (hour % 24) as usize);
+        self.needed(hour.checked_sub(u64::from(7 * 24 * weeks))?)
+    }
+
+    /// What an hour needed, in which no unusual fall lasted.
+    fn needed(&self, hour: u64) -> Option<f64> {
+        let (number, place) = (u32::try_from(hour / 24).ok()?, (hour % 24) as usize);
         let day = &self.ring[number as usize % KEPT];
         let usable = day.number == number && day.doubtful & 1 << place == 0;
         day.hours[place].get().filter(|_| usable)
+    }
+
+    /// A service that shrinks, or a quiet day: three quarters of the last day's hours needed no larger share of what they
+    /// usually do. Hours of an unusual fall say nothing of it; where too few others are left, it is as usual.
+    fn level_before(&self, hour: u64) -> f64 {
+        let mut shares = [0.0; 24];
+        let mut count = 0;
+        for before in (1..=24).filter_map(|ago| hour.checked_sub(ago)) {
+            if let (Some(needed), Some(usual)) = (self.needed(before), self.hour_least(before))
+                && usual > 0.0
+            {
+                shares[count] = needed / usual;
+                count += 1;
+            }
+        }
+        if count < HOURS_OF_A_LEVEL {
+            return 1.0;
+        }
+        let shares = &mut shares[..count];
+        shares.sort_unstable_by(f64::total_cmp);
+        shares[count * 3 / 4].clamp(LOWEST_LEVEL, 1.0)
     }
 }
 
@@ -325,6 +368,12 @@ const KNOWN_OF_A_DAY: f32 = 720.0;
 const ENOUGH: u32 = 3;
 
 const A_WEEK: u32 = 7;
+
+/// Half a day of hours says how the day was.
+const HOURS_OF_A_LEVEL: usize = 12;
+
+/// One day alone takes no more than half of what two weeks say.
+const LOWEST_LEVEL: f64 = 0.5;
 
 /// What so many days of two weeks showed is usual: a bad day alone sets nothing, nor do two.
 const REPEATED: usize = 3;

@@ -73,6 +73,7 @@ impl Workload {
             peer: self.peer,
             usual: self.history.usual(now),
             hour_need: self.history.hour_need(),
+            hour_level: self.history.level(),
             left_by_fall,
             is_back: self.history.is_back(now, policy.window),
             blind_for: self.history.blind_for(now),

@@ -16,7 +16,7 @@ const STEP: u64 = 300_000;
 const DAY: u64 = 86_400_000;
 
 /// A Monday at noon.
-const NOON: Timestamp = Timestamp(1_709_553_600_000);
+pub(crate) const NOON: Timestamp = Timestamp(1_709_553_600_000);
 
 /// The load of a workload that has days and nights, in replicas' worth.
 #[derive(Clone, Debug)]

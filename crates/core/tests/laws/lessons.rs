@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use floorkeeper_core::{Event, Mode, Signal, Timestamp};
+use floorkeeper_core::{Doubt, Event, Guard, Mode, Signal, Timestamp};
 
-use crate::learned::told;
+use crate::learned::{NOON, told};
 use crate::world::World;
 use crate::world::history::{CAPACITY, minutes, policy, web, web_target};
 use crate::world::source::{Fault, sample};
@@ -97,4 +97,58 @@ fn two_signals_teach_once_both_are_told() {
         world.engine.observe(Event::Past(web(), place, past), now);
         assert_eq!(days(&world) > 1, taught, "after {place}");
     }
+}
+
+/// Crowds that come to a load of eight replicas' worth, and leave: within so many minutes. Whether that is unusual.
+fn a_crowd_leaves_within(minutes_: u64) -> bool {
+    let mut world = told(&policy(), |_| Some(8.0));
+    let (crowd, ordinary) = (28.0, 8.0);
+    world.truth(&web()).load = ordinary * CAPACITY;
+    world.run(minutes(15));
+    world.truth(&web()).load = crowd * CAPACITY;
+    world.run(minutes(60));
+    for minute in 1..=minutes_ {
+        world.truth(&web()).load = (crowd - (crowd - ordinary) * minute as f64 / minutes_ as f64) * CAPACITY;
+        world.run(minutes(1));
+    }
+    world.run(minutes(15));
+    let unusual = world.decision(&web()).doubts.iter().any(|doubt| matches!(doubt, Doubt::UnusualFall { .. }));
+    assert_eq!(world.store.floor(&web_target()) > Some(20), unusual, "it is held, or let go");
+    unusual
+}
+
+#[test]
+fn a_crowd_that_leaves_slowly_is_over_and_one_that_is_gone_at_once_may_be_lost() {
+    assert!(!a_crowd_leaves_within(150));
+    assert!(a_crowd_leaves_within(2));
+}
+
+#[test]
+fn after_a_quieter_day_less_is_usual_but_not_after_an_outage() {
+    let hour = |left: f64| {
+        let yesterday = |at: Timestamp| at >= NOON.minus(minutes(24 * 60));
+        let mut world = told(&policy(), |at| Some(if yesterday(at) { 20.0 * left } else { 20.0 }));
+        world.run(minutes(15));
+        world.decision(&web()).usual.and_then(|usual| usual.hour).unwrap()
+    };
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 0.1, "{found} for {expected}");
+    near(hour(1.0), 25.0);
+    near(hour(0.75), 0.75 * 25.0);
+    // An hour of it is an outage, sixteen were kept for `keepFor` and found true: no day takes more than half.
+    near(hour(0.3), 0.5 * 25.0);
+}
+
+#[test]
+fn a_fall_in_a_quiet_hour_is_kept_at_what_the_hour_needs() {
+    let load = |at: Timestamp| if (2..4).contains(&(at.0 % 86_400_000 / 3_600_000)) { 150.0 } else { 12.0 };
+    let mut world = told(&policy(), |at| Some(load(at)));
+    world.run(minutes(90));
+    world.truth(&web()).load = 14.0 * CAPACITY;
+    world.run(minutes(30));
+    world.truth(&web()).load = 0.0;
+    world.run(minutes(60 * 3));
+    let decision = world.decision(&web());
+    // Eighteen were needed before it. Fifteen are usual at this hour: four fifths of them are kept.
+    assert!(matches!(decision.doubts[..], [Doubt::UnusualFall { before: 18, .. }]), "{:?}", decision.doubts);
+    assert_eq!((decision.floor, decision.guard), (12, Guard::UsualDay));
 }

@@ -195,6 +195,26 @@ fn the_least_is_of_the_hours_around_and_of_the_same_ones_a_week_ago() {
 }
 
 #[test]
+fn what_other_days_needed_is_compared_at_the_level_of_the_last_day() {
+    // It is half past noon: of the last day the twelve hours from noon on are known.
+    let last =
+        |edit: fn(u64) -> (f64, bool)| two_weeks(move |day, hour| if day == 13 { edit(hour) } else { (20.0, false) });
+    let lower = last(|_| (14.0, false));
+    assert!(near(Some(lower.level()), 0.7) && near(lower.least(), 14.0), "{}, {:?}", lower.level(), lower.least());
+    assert!(near(lower.need(), 20.0), "one day sets nothing");
+    assert!(near(Some(last(|_| (2.0, false)).level()), 0.5), "no day takes more than half");
+    assert!(near(Some(last(|_| (30.0, false)).level()), 1.0), "nor does it add anything");
+    let some = [
+        last(|hour| (if hour < 21 { 14.0 } else { 20.0 }, false)),
+        last(|hour| (if hour < 22 { 14.0 } else { 20.0 }, false)),
+    ];
+    assert!(near(Some(some[0].level()), 1.0) && near(Some(some[1].level()), 0.7), "three quarters of the hours say it");
+    assert!(near(Some(last(|hour| (14.0, hour == 20)).level()), 1.0), "eleven hours without doubt are too few");
+    // A week ago it was as little.
+    assert!(near(Some(two_weeks(|day, _| (if day % 7 == 6 { 10.0 } else { 20.0 }, false)).level()), 1.0));
+}
+
+#[test]
 fn a_week_ago_counts_as_much_as_all_days_together() {
     let only = |ago: u64, need: f64| {
         two_weeks(move |day, _| match day {
