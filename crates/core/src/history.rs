@@ -113,6 +113,12 @@ impl History {
         }
     }
 
+    /// What so many days of two weeks showed is usual; one at least.
+    pub(crate) fn usual_after(mut self, days: usize) -> Self {
+        self.days.repeated = days.max(1);
+        self
+    }
+
     /// Looks at this moment, and learns from it.
     pub(crate) fn tick(&mut self, tick: &Tick) {
         let now = tick.now;
@@ -252,7 +258,7 @@ impl History {
                 self.now = Spans::default();
                 self.hour = Hour::default();
             }
-            None => *self = Self::new(),
+            None => *self = Self::new().usual_after(self.days.repeated),
         }
     }
 

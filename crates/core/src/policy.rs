@@ -129,9 +129,15 @@ pub struct UnusualFall {
     pub keep_for: Duration,
     /// Until this workload's own falls are learned: load under this share of the last hour's peak is unusual.
     pub until_learned_percent: u32,
+    /// What so many days of the last two weeks showed is usual: the quantile of what is learned. [`Self::USUAL_DAYS`],
+    /// which nobody sets; replay shows what others would do.
+    pub usual_days: u32,
 }
 
 impl UnusualFall {
+    /// A bad day alone sets nothing, nor do two.
+    pub const USUAL_DAYS: u32 = 3;
+
     /// What is usually left of the last hour's peak, until this workload's own falls are learned.
     pub(crate) fn untaught(&self) -> f64 {
         f64::from(self.until_learned_percent) / 100.0
@@ -168,6 +174,7 @@ pub(crate) mod tests {
                 keep_percent: 80,
                 keep_for: seconds(8 * 3600),
                 until_learned_percent: 50,
+                usual_days: UnusualFall::USUAL_DAYS,
             },
             hold_at_most: seconds(24 * 3600),
             window: seconds(600),

@@ -97,6 +97,7 @@ impl Workload {
         let errors = not_asked_yet(&policy);
         Self {
             key,
+            history: History::new().usual_after(policy.fall.usual_days as usize),
             policy,
             target: None,
             scaler: None,
@@ -106,7 +107,6 @@ impl Workload {
             signals,
             errors,
             live: LiveDemand::default(),
-            history: History::new(),
             past: None,
             believed: f64::INFINITY,
             overrides: Vec::new(),

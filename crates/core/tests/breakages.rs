@@ -168,7 +168,7 @@ const BREAKAGES: &[Breakage] = &[
     Breakage {
         law: "learning: one bad day sets what is usual",
         file: "history/days.rs",
-        from: "let rank = if self.count < A_WEEK { REPEATED - 1 } else { REPEATED };",
+        from: "let rank = self.repeated - usize::from(self.count < A_WEEK && self.repeated > 1);",
         to: "let rank = 1;",
         noticed_by: "learned::one_bad_day_or_two_set_nothing_and_three_do",
     },

@@ -96,11 +96,17 @@ fn settings(base: &Policy) -> Vec<(&'static str, Vec<(String, Policy)>)> {
         policy.fall.keep_percent = *share;
         (format!("{share}%"), policy)
     };
+    let quantile = |days: &u32| {
+        let mut policy = base.clone();
+        policy.fall.usual_days = *days;
+        (if *days == 1 { "1 day".to_owned() } else { format!("{days} days") }, policy)
+    };
     vec![
         ("holdFor", times(&[5, 15, 30, 60, 120, 240], |policy, time| policy.fall.hold_for = time)),
         ("keepPercent", [0, 40, 60, 80, 100].iter().map(share).collect()),
         ("keepFor", times(&[60, 120, 240, 480, 960], |policy, time| policy.fall.keep_for = time)),
         ("halfLife", times(&[15, 30, 60, 120, 240], |policy, time| policy.half_life = time)),
+        ("the quantile: usual is what so many days of 14 showed", [1, 2, 3, 4, 5, 7].iter().map(quantile).collect()),
     ]
 }
 

@@ -66,7 +66,7 @@ fn add(scenario: &mut Scenario, count: usize, mut draw: impl FnMut() -> Fault) {
     let Ok(trace) = scenario.trace(|_| Err(String::new())) else { return };
     for _ in 0..count * TRIES {
         scenario.faults.push(draw());
-        if scenario.hidden_growth(&trace) > GROWTH {
+        if scenario.hidden_growth(&trace) > GROWTH || longest_lie(&scenario.faults) > LONGEST {
             scenario.faults.pop();
         }
         if scenario.faults.len() >= count {
@@ -130,10 +130,30 @@ fn lie(random: &mut Random, minutes: u32) -> Fault {
     );
     let from = f64::from(20 + random.below(minutes.saturating_sub(60)));
     // Fresh, complete and quiet lies are held against for as long as a policy's `holdFor`; then they are believed in part.
-    let quiet = matches!(what, What::Source(SourceFault::Zero { .. } | SourceFault::Lie { .. }));
-    let longest = if quiet { HELD } else { 90 };
+    let longest = if is_quiet(&what) { HELD } else { 90 };
     let to = (from + 2.0 + f64::from(random.below(longest))).min(f64::from(minutes) - 10.0);
     Fault { from, to: (!once).then_some(to), what }
+}
+
+/// Nothing but the numbers says that it lies.
+fn is_quiet(what: &What) -> bool {
+    matches!(what, What::Source(SourceFault::Zero { .. } | SourceFault::Lie { .. }))
+}
+
+/// Minutes of the longest quiet lie; those that overlap, or have too short a truth between them to be believed, are one.
+fn longest_lie(faults: &[Fault]) -> f64 {
+    let mut lies: Vec<(f64, f64)> =
+        faults.iter().filter(|fault| is_quiet(&fault.what)).map(|fault| (fault.from, fault.end())).collect();
+    lies.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut longest = 0.0_f64;
+    let mut now: Option<(f64, f64)> = None;
+    for (from, to) in lies {
+        let (begun, end) =
+            now.filter(|(_, end)| from < end + BELIEVED).map_or((from, to), |(begun, end)| (begun, end.max(to)));
+        longest = longest.max(end - begun);
+        now = Some((begun, end));
+    }
+    longest
 }
 
 fn any_lie(random: &mut Random) -> What {
@@ -200,6 +220,12 @@ const TRIES: usize = 8;
 /// Minutes: an hour, and what it takes to see again.
 const HELD: u32 = 50;
 
+/// Minutes: two lies together are no longer than one may be.
+const LONGEST: f64 = HELD as f64 + 2.0;
+
+/// Minutes: a policy's window, and what it takes to see.
+const BELIEVED: f64 = 15.0;
+
 /// A little: far inside the headroom of a quarter.
 const GROWTH: f64 = 1.08;
 
@@ -229,6 +255,17 @@ mod tests {
             assert!(end < f64::from(scenario.minutes), "{}", scenario.id);
         }
         assert_eq!(composition(7), composition(7));
+    }
+
+    #[test]
+    fn no_lie_is_longer_than_it_is_held_against() {
+        assert!((1..=200).all(|number| longest_lie(&composition(number).faults) < 60.0));
+        let lie = |from: f64, to: f64| {
+            let what = What::Source(SourceFault::Lie { factor: 0.2, of: vec![Series::Edge] });
+            Fault { from, to: Some(to), what }
+        };
+        assert_eq!(longest_lie(&[lie(90.0, 100.0), lie(20.0, 60.0), lie(30.0, 50.0), lie(70.0, 80.0)]), 80.0);
+        assert_eq!(longest_lie(&[lie(20.0, 60.0), lie(76.0, 80.0)]), 40.0);
     }
 
     #[test]

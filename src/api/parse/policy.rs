@@ -292,6 +292,7 @@ impl Reader {
             keep_percent: keep_percent.unwrap_or(KEEP_PERCENT),
             keep_for: keep_for.unwrap_or(KEEP_FOR).max(hold_for),
             until_learned_percent: until_learned.unwrap_or(UNTIL_LEARNED_PERCENT),
+            usual_days: UnusualFall::USUAL_DAYS,
         }
     }
 

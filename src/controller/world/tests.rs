@@ -24,6 +24,7 @@ fn policy(depends_on: &[TargetKey]) -> Arc<Policy> {
             keep_percent: 0,
             keep_for: Duration::ZERO,
             until_learned_percent: 0,
+            usual_days: UnusualFall::USUAL_DAYS,
         },
         hold_at_most: Duration::ZERO,
         window: Duration::ZERO,

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::peaks;
+use crate::policy::UnusualFall;
 use crate::time::Timestamp;
 
 /// One value for each span that a fall is measured over; the last is "from what this hour needs on other days".
@@ -49,6 +50,8 @@ impl Day {
 pub(super) struct Days {
     /// By their number, modulo how many there are.
     pub(super) ring: [Day; KEPT],
+    /// What so many days of two weeks showed is usual.
+    pub(super) repeated: usize,
     today: u32,
     count: u32,
     usual: [Option<f32>; SPANS],
@@ -66,6 +69,7 @@ impl Default for Days {
         let usual = [None; SPANS];
         Self {
             ring: [Day::NONE; KEPT],
+            repeated: REPEATED,
             today: 0,
             count: 0,
             usual,
@@ -200,17 +204,18 @@ impl Days {
         self.count = self.ring.iter().filter(counted).count() as u32;
         self.hours = (0, None, None);
         for span in 0..SPANS {
-            // What was unusual once or twice stays unusual; what three days showed is usual.
+            // What was unusual once or twice stays unusual; what so many days showed is usual.
             let suspects = self.ring.iter().filter(counted).filter(|day| day.suspects[span] != Share::NONE).count();
-            let mut lowest = [Share::NONE; REPEATED];
-            for day in self.ring.iter().filter(counted) {
-                let low = if suspects >= REPEATED { day.lows[span].min(day.suspects[span]) } else { day.lows[span] };
-                insert(&mut lowest, low);
+            let mut lows = [Share::NONE; KEPT];
+            for (low, day) in lows.iter_mut().zip(self.ring.iter().filter(counted)) {
+                let repeated = suspects >= self.repeated;
+                *low = if repeated { day.lows[span].min(day.suspects[span]) } else { day.lows[span] };
             }
+            lows.sort_unstable();
             // In the first week a day or two of other loads, a week-end, are not outvoted yet.
-            let rank = if self.count < A_WEEK { REPEATED - 1 } else { REPEATED };
-            self.usual[span] =
-                lowest[rank - 1].get().map(|share| share * if span == SPANS - 1 { SLACK_OF_DAYS } else { SLACK });
+            let rank = self.repeated - usize::from(self.count < A_WEEK && self.repeated > 1);
+            let low = lows.get(rank - 1).copied().and_then(Share::get);
+            self.usual[span] = low.map(|share| share * if span == SPANS - 1 { SLACK_OF_DAYS } else { SLACK });
         }
     }
 
@@ -294,14 +299,6 @@ impl Days {
     }
 }
 
-fn insert(lowest: &mut [Share; REPEATED], low: Share) {
-    if low >= lowest[REPEATED - 1] {
-        return;
-    }
-    lowest[REPEATED - 1] = low;
-    lowest.sort_unstable();
-}
-
 fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
@@ -376,7 +373,7 @@ const HOURS_OF_A_LEVEL: usize = 12;
 const LOWEST_LEVEL: f64 = 0.5;
 
 /// What so many days of two weeks showed is usual: a bad day alone sets nothing, nor do two.
-const REPEATED: usize = 3;
+pub(super) const REPEATED: usize = UnusualFall::USUAL_DAYS as usize;
 
 /// A day may fall deeper than the third worst of two weeks and still be an ordinary day. Measured: with 0.9 every second
 /// week has a false alarm, with less than 0.7 a fall to a third passes for usual.

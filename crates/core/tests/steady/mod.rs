@@ -154,6 +154,7 @@ fn policy(target: TargetKey) -> Policy {
             keep_percent: 80,
             keep_for: Duration::from_secs(8 * 3600),
             until_learned_percent: 50,
+            usual_days: UnusualFall::USUAL_DAYS,
         },
         hold_at_most: Duration::from_secs(24 * 3600),
         window: Duration::from_secs(600),

@@ -47,6 +47,7 @@ fn policy() -> Policy {
             keep_percent: 80,
             keep_for: minutes(480),
             until_learned_percent: 50,
+            usual_days: UnusualFall::USUAL_DAYS,
         },
         hold_at_most: minutes(1_440),
         window: minutes(10),

@@ -44,6 +44,19 @@ fn the_third_worst_day_is_what_is_usual() {
 }
 
 #[test]
+fn how_many_days_make_it_usual_is_the_quantile() {
+    let usual = |repeated: usize| {
+        let mut days = taught(&[0.8, 0.1, 0.9, 0.7, 0.2, 0.6, 1.0], &[(0, 0.0), (1, 0.0)]);
+        days.repeated = repeated;
+        days.conclude();
+        days.usual(0)
+    };
+    let shares = [1, 2, 3, 4, 7].map(|repeated| usual(repeated).map(|share| (share * 100.0).round()));
+    assert_eq!(shares, [Some(0.0), Some(0.0), Some(42.0), Some(49.0), Some(70.0)], "with one or two both bad days are");
+    assert_eq!(usual(8), None, "more days than there are");
+}
+
+#[test]
 fn what_was_unusual_twice_stays_unusual() {
     let lows = [0.6; 10];
     let usual = |suspects: &[(usize, f64)]| taught(&lows, suspects).usual(3).unwrap();

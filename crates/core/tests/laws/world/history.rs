@@ -103,6 +103,7 @@ pub(crate) fn policy() -> Policy {
             keep_percent: 80,
             keep_for: minutes(8 * 60),
             until_learned_percent: 50,
+            usual_days: UnusualFall::USUAL_DAYS,
         },
         hold_at_most: minutes(24 * 60),
         window: minutes(10),
@@ -246,6 +247,7 @@ pub(crate) fn setups() -> impl Strategy<Value = Setup> {
                 keep_percent,
                 keep_for: seconds(hold_for + keep),
                 until_learned_percent: until_learned,
+                usual_days: UnusualFall::USUAL_DAYS,
             };
             let policy = Policy {
                 mode,

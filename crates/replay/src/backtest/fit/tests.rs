@@ -14,8 +14,13 @@ fn policy() -> Policy {
         zero: ZeroMeans::Evidence,
         drain_within: None,
     };
-    let fall =
-        UnusualFall { hold_for: minutes(60), keep_percent: 80, keep_for: minutes(480), until_learned_percent: 50 };
+    let fall = UnusualFall {
+        hold_for: minutes(60),
+        keep_percent: 80,
+        keep_for: minutes(480),
+        until_learned_percent: 50,
+        usual_days: UnusualFall::USUAL_DAYS,
+    };
     Policy {
         target: TargetKey::new("shop", "deployments.apps", "web"),
         mode: Mode::Guard,
